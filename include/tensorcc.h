@@ -1,0 +1,201 @@
+/* tensorcc.h: the tcc tensor compiler as a library. Link with libtensorcc.
+ *
+ * Objects: a context (thread-safe; there are no globals), a module (a parsed `.te` file), a kernel (one op, compiled;
+ * immutable, callable from any thread), a blob (bytes or text made by the library). Every function that can fail
+ * returns a status; the context keeps the last message per thread, and diagnostics go to a callback. Option structs
+ * start with struct_size = sizeof(the struct): a zeroed struct with only that set means the defaults. Objects keep what
+ * they need alive: a kernel outlives its module. Free in any order, the context last. */
+#ifndef TENSORCC_H
+#define TENSORCC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "tensorcc_kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TENSORCC_API __attribute__((visibility("default")))
+#else
+#define TENSORCC_API
+#endif
+
+#define TENSORCC_VERSION_MAJOR 0
+#define TENSORCC_VERSION_MINOR 1
+TENSORCC_API const char *tensorcc_version(void);
+
+typedef struct tensorcc_context tensorcc_context;
+typedef struct tensorcc_module tensorcc_module;
+typedef struct tensorcc_kernel tensorcc_kernel;
+typedef struct tensorcc_blob tensorcc_blob;
+
+typedef enum tensorcc_status {
+    TENSORCC_OK = 0,
+    TENSORCC_E_INPUT = 1, /* the program, a size, a tensor or an index is wrong (a diagnostic says what) */
+    TENSORCC_E_USAGE = 2, /* a NULL or an unknown option value */
+    TENSORCC_E_ENV = 3,   /* the environment lacks something, memory among it */
+    TENSORCC_E_BUG = 70   /* a bug in tcc */
+} tensorcc_status;
+
+/* ---- diagnostics ---- */
+typedef struct tensorcc_diagnostic {
+    uint32_t struct_size;
+    int32_t warning;                   /* 0: an error */
+    const char *code, *message, *file; /* code: "T004"; file may be NULL */
+    int32_t line, column;              /* from 1; 0: no place */
+    int32_t nnotes;
+    const char *const *notes; /* each "note: …" or "help: …", with its place in front where it has one */
+    const char *rendered;     /* the whole text with caret */
+} tensorcc_diagnostic;
+typedef void (*tensorcc_diagnostic_fn)(void *user, const tensorcc_diagnostic *d);
+
+/* ---- context ---- */
+typedef struct tensorcc_context_options {
+    uint32_t struct_size;
+    tensorcc_diagnostic_fn on_diagnostic;
+    void *user;
+    const tensorcc_pool *pool; /* borrowed; NULL: the library owns one */
+    int32_t threads;           /* of the library's own pool; 0: affinity mask and cgroup quota */
+    int32_t colour;            /* ANSI colours in `rendered` */
+} tensorcc_context_options;
+/* *out is set even on failure (unless there is no memory at all), so that the message can be read. */
+TENSORCC_API tensorcc_status tensorcc_open(const tensorcc_context_options *o, tensorcc_context **out);
+TENSORCC_API void tensorcc_close(tensorcc_context *c);
+TENSORCC_API const char *
+tensorcc_message(tensorcc_context *c); /* of this thread's last failure; valid until its next call */
+
+/* ---- module ---- */
+/* text need not be NUL-terminated; name is used in diagnostics. */
+TENSORCC_API tensorcc_status tensorcc_parse(tensorcc_context *c, const char *name, const char *text, size_t len,
+                                            tensorcc_module **out);
+TENSORCC_API void tensorcc_module_free(tensorcc_module *m);
+TENSORCC_API int32_t tensorcc_module_ops(const tensorcc_module *m);
+TENSORCC_API const char *tensorcc_module_op(const tensorcc_module *m, int32_t i);
+TENSORCC_API tensorcc_status tensorcc_format(tensorcc_module *m, tensorcc_blob **out); /* canonical text */
+
+/* ---- compile ---- */
+typedef struct tensorcc_value {
+    const char *name, *value;
+} tensorcc_value; /* "M", "64" or "?" (keep dynamic) */
+typedef enum tensorcc_flags {
+    TENSORCC_DEBUG_LINES = 1, /* line tables for gdb and perf */
+    TENSORCC_STRIDED =
+        2 /* emitted objects accept any strides (a JIT kernel makes that variant when it first needs it) */
+} tensorcc_flags;
+typedef struct tensorcc_compile_options {
+    uint32_t struct_size;
+    uint32_t flags;
+    const char *op;       /* NULL: the only one */
+    const char *target;   /* "cpu" (NULL), "cpu:NAME", "interp" */
+    const char *schedule; /* "auto" (NULL), "default", "none" */
+    const char *numerics; /* "fast" (NULL), "ordered", "ordered:P" */
+    int32_t ndims, nconsts;
+    const tensorcc_value *dims, *consts; /* a dim not given takes its default; without one it stays dynamic */
+    int32_t threads;                     /* to plan for; 0: the pool's */
+} tensorcc_compile_options;
+TENSORCC_API tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_options *o,
+                                              tensorcc_kernel **out);
+TENSORCC_API void tensorcc_kernel_free(tensorcc_kernel *k);
+
+/* ---- what a kernel takes ---- */
+typedef enum tensorcc_param_kind {
+    TENSORCC_INPUT,
+    TENSORCC_CONST_INPUT,
+    TENSORCC_INOUT,
+    TENSORCC_OUTPUT
+} tensorcc_param_kind;
+typedef struct tensorcc_param {
+    uint32_t struct_size;
+    int32_t kind, rank, scalar;     /* scalar: declared without brackets */
+    const char *name, *dtype, *npy; /* "f16"; "<f2" */
+    uint8_t dl_code, dl_bits;
+} tensorcc_param;
+TENSORCC_API const char *tensorcc_kernel_op(const tensorcc_kernel *k);
+TENSORCC_API int32_t tensorcc_kernel_params(const tensorcc_kernel *k);
+TENSORCC_API tensorcc_status tensorcc_kernel_param(const tensorcc_kernel *k, int32_t i, tensorcc_param *out);
+TENSORCC_API int32_t tensorcc_kernel_dims(const tensorcc_kernel *k);
+/* value: the size fixed at compile time, or -1. hints (may be NULL) gets at most `cap` of the dim's hints; returns how
+ * many there are. */
+TENSORCC_API const char *tensorcc_kernel_dim(const tensorcc_kernel *k, int32_t i, int64_t *value);
+TENSORCC_API int32_t tensorcc_kernel_hints(const tensorcc_kernel *k, int32_t i, int64_t *hints, int32_t cap);
+/* Sizes of the dims from the shapes of given tensors: shape[i] (rank entries) or NULL when tensor i is not given. sizes
+ * has an entry per dim: on entry a known size or -1; on return what follows (a dim that cannot be found keeps -1). A
+ * contradiction is an error with a diagnostic. */
+TENSORCC_API tensorcc_status tensorcc_kernel_infer(tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes);
+TENSORCC_API tensorcc_status tensorcc_kernel_shape(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
+                                                   int64_t *shape);
+
+/* ---- run ---- */
+/* DLPack 1.x layout, declared here so that no header is needed; identical to dlpack.h's DLTensor. */
+typedef struct tensorcc_dl_device {
+    int32_t type, id;
+} tensorcc_dl_device; /* CPU is 1, 0 */
+typedef struct tensorcc_dl_dtype {
+    uint8_t code, bits;
+    uint16_t lanes;
+} tensorcc_dl_dtype;
+typedef struct tensorcc_tensor {
+    void *data;
+    tensorcc_dl_device device;
+    int32_t ndim;
+    tensorcc_dl_dtype dtype;
+    int64_t *shape, *strides; /* strides in elements, NULL: compact */
+    uint64_t byte_offset;
+} tensorcc_tensor;
+/* One tensor per parameter, in declaration order (inputs, then outputs; a scalar has ndim 0 or shape {1}). Checked:
+ * types, shapes, sizes, aliasing of outputs with anything else. Numbers of threads as the pool gives. A failing index
+ * is a diagnostic that names op, access and index. */
+TENSORCC_API tensorcc_status tensorcc_run(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args);
+/* The raw entry point: unchecked. NULL for target interp. Valid while the kernel lives. */
+TENSORCC_API tensorcc_kernel_fn tensorcc_kernel_entry(tensorcc_kernel *k, tensorcc_workspace_fn *workspace);
+
+/* ---- check against the interpreter ---- */
+typedef struct tensorcc_check_result {
+    uint32_t struct_size;
+    int32_t pass;
+    double max_abs_err, max_rel_err;
+    double bound, got, want; /* at the worst element */
+    int64_t at, compared, total;
+} tensorcc_check_result;
+/* before: the tensors as they were (inouts' old values); after: as they came out. Compact. One result per parameter
+ * (inputs: compared 0). */
+TENSORCC_API tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *before,
+                                            const tensorcc_tensor *const *after, tensorcc_check_result *result);
+
+/* ---- emit, explain ---- */
+/* kind: te tile llvm asm obj so header. `so` links with the system's C compiler driver. */
+TENSORCC_API tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blob **out);
+typedef struct tensorcc_kernel_info {
+    uint32_t struct_size;
+    const char *op, *target, *schedule, *schedule_source, *numerics;
+    double compile_ms;
+    int64_t code_bytes;
+} tensorcc_kernel_info;
+TENSORCC_API tensorcc_status tensorcc_kernel_describe(const tensorcc_kernel *k, tensorcc_kernel_info *out);
+typedef struct tensorcc_work {
+    uint32_t struct_size;
+    double flops, bytes, terms;
+} tensorcc_work;
+TENSORCC_API tensorcc_status tensorcc_kernel_work(tensorcc_kernel *k, const int64_t *sizes, tensorcc_work *out);
+TENSORCC_API tensorcc_status tensorcc_explain(tensorcc_kernel *k, const int64_t *sizes, tensorcc_blob **out);
+
+TENSORCC_API const char *tensorcc_blob_data(const tensorcc_blob *b);
+TENSORCC_API size_t tensorcc_blob_size(const tensorcc_blob *b);
+TENSORCC_API void tensorcc_blob_free(tensorcc_blob *b);
+
+/* ---- this machine ---- */
+typedef struct tensorcc_peak {
+    uint32_t struct_size;
+    double gflops_f32, gflops_f64, gbs;
+} tensorcc_peak; /* of one core */
+TENSORCC_API tensorcc_status tensorcc_measure_peak(tensorcc_context *c, double seconds, tensorcc_peak *out);
+TENSORCC_API void tensorcc_flush_caches(tensorcc_context *c);
+/* JSON array of targets with their descriptions. */
+TENSORCC_API tensorcc_status tensorcc_targets(tensorcc_context *c, tensorcc_blob **json);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
