@@ -1,0 +1,326 @@
+/* fuse: which lets disappear into their readers, and which definitions share outer loops.
+ *
+ * Inlining recomputes a typed value, so it never changes a bit. Sharing loops is allowed where every value that passes
+ * between two members is read at the very iteration of the shared loops that wrote it: its leading indices are the
+ * members' own leading indices. */
+#include "schedule/lower.h"
+
+#include <string.h>
+
+/* ---- walking: every node of a right side once, with what encloses it
+ * -------------------------------------------------- */
+typedef struct Use {
+    Expr *load;
+    int depth;     /* reductions around it */
+    bool in_range; /* stands in the range of a reduction variable */
+} Use;
+typedef VEC(Use) Uses;
+
+typedef struct Seen {
+    Arena *mem;
+    char *at;
+} Seen;
+
+static void collect(Seen *seen, Expr *e, int depth, bool in_range, Uses *out)
+{
+    if (seen->at[e->id]) return;
+    seen->at[e->id] = 1;
+    if (e->op == EX_LOAD) VEC_PUSH(seen->mem, out, (Use){e, depth, in_range});
+    if (e->op == EX_REDUCE) {
+        const Reduce *r = e->red;
+        for (int i = 0; i < r->nvars; i++) {
+            collect(seen, r->var[i]->lo, depth, true, out);
+            collect(seen, r->var[i]->hi, depth, true, out);
+        }
+        if (r->cond) collect(seen, r->cond, depth + 1, in_range, out);
+        collect(seen, r->body, depth + 1, in_range, out);
+        return;
+    }
+    for (int i = 0; i < te_nchildren(e); i++) collect(seen, te_child(e, i), depth, in_range, out);
+}
+
+static Uses uses_of(Lower *l, Expr *e)
+{
+    Seen seen = {l->mem, arena_alloc(l->mem, (size_t)l->op->nexprs + 1)};
+    Uses u = {0};
+    collect(&seen, e, 0, false, &u);
+    return u;
+}
+
+/* ---- inlining
+ * ---------------------------------------------------------------------------------------------------------- */
+typedef struct Replace {
+    Lower *l;
+    const Tensor *t;
+    const Def *def;
+    Expr *rhs;
+    Expr **done; /* by expression id, below n */
+    int n;
+} Replace;
+
+static Expr *replace(Replace *r, Expr *e);
+
+static Expr *replace_reduce(Replace *r, Expr *e)
+{
+    const Reduce *old = e->red;
+    Expr *cond = old->cond ? replace(r, old->cond) : NULL, *body = replace(r, old->body);
+    if (cond == old->cond && body == old->body) return e;
+    Reduce *red = NEW(r->l->mem, Reduce);
+    *red = *old;
+    red->cond = cond;
+    red->body = body;
+    return te_reduce(r->l->op, red, (DType)e->type, e->span);
+}
+
+static Expr *replace_parts(Replace *r, Expr *e)
+{
+    if (e->op == EX_REDUCE) return replace_reduce(r, e);
+    Expr **arg = NEW_ARRAY(r->l->mem, Expr *, e->nargs + 1);
+    bool same = true;
+    for (int i = 0; i < e->nargs; i++) {
+        arg[i] = replace(r, e->arg[i]);
+        same = same && arg[i] == e->arg[i];
+    }
+    if (e->op == EX_LOAD && e->load.t == r->t) return te_substitute(r->l->op, r->rhs, r->def->nix, r->def->ix, arg);
+    if (e->op == EX_LOAD) {
+        Expr *other = e->load.other ? replace(r, e->load.other) : NULL;
+        if (same && other == e->load.other) return e;
+        Expr *ld = te_load(r->l->op, e->load.t, e->nargs, arg, other, e->span);
+        ld->flag = e->flag;
+        ld->load.site = e->load.site;
+        return ld;
+    }
+    if (same) return e;
+    if (e->op == EX_CAST) return te_cast(r->l->op, (DType)e->type, arg[0], e->span);
+    Expr *n = te_node(r->l->op, (ExprOp)e->op, (DType)e->type, e->nargs, arg, e->span);
+    if ((e->op == EX_DIV || e->op == EX_MOD) && !te_is_float((DType)e->type)) n->site = e->site;
+    return n;
+}
+
+static Expr *replace(Replace *r, Expr *e)
+{
+    if (e->id < r->n && r->done[e->id]) return r->done[e->id];
+    Expr *to = replace_parts(r, e);
+    if (e->id < r->n) r->done[e->id] = to;
+    return to;
+}
+
+/* Scalar operations in e, functions and divisions counted for what they take; stops at `limit`. */
+static double cost(Lower *l, char *seen, const Expr *e)
+{
+    if (seen[e->id]) return 0;
+    seen[e->id] = 1;
+    double c = 0;
+    if (e->op == EX_LOAD)
+        c = 0.5;
+    else if (e->op >= EX_EXP || e->op == EX_POWI)
+        c = 12;
+    else if (e->op == EX_DIV || e->op == EX_MOD || e->op == EX_SQRT)
+        c = 6;
+    else if (te_expr[e->op].kind != XK_LEAF && e->type != DT_INDEX)
+        c = 1;
+    if (e->op == EX_REDUCE) {
+        double n = 1;
+        for (int i = 0; i < e->red->nvars; i++) n *= (double)ix_guess(l, e->red->var[i]->hi);
+        return cost(l, seen, e->red->body) * n + 1;
+    }
+    for (int i = 0; i < te_nchildren(e); i++) c += cost(l, seen, te_child(e, i));
+    return c;
+}
+
+static double cost_of(Lower *l, const Expr *e) { return cost(l, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), e); }
+
+double plan_work(const Lower *l, const Work *w)
+{
+    double n = 1;
+    for (int i = 0; i < w->nix; i++) n *= (double)ix_guess(l, w->ix[i]->hi);
+    return n * (cost_of((Lower *)l, w->rhs) + 1);
+}
+
+static bool writes_between(const Lower *l, int from, int to, const Tensor *t)
+{
+    for (int i = from + 1; i < to; i++)
+        if (l->work[i].def->out[0] == t) return true;
+    return false;
+}
+
+/* Is the access read once per iteration of its reader, at the reader's own indices and outside its reductions? */
+static bool pointwise(const Work *reader, const Use *u)
+{
+    if (u->depth > 0 || u->load->nargs != reader->nix) return false;
+    for (int i = 0; i < reader->nix; i++)
+        if (u->load->arg[i]->op != EX_VAR || u->load->arg[i]->var != reader->ix[i]) return false;
+    return true;
+}
+
+enum { CHEAP = 4 };
+
+static bool should_inline(Lower *l, int i)
+{
+    const Work *w = &l->work[i];
+    const Def *d = w->def;
+    if (d->nout != 1 || d->out[0]->kind != TK_LET || d->seq) return false;
+    bool reduces = te_has_reduce(w->rhs), cheap = !reduces && cost_of(l, w->rhs) <= CHEAP;
+    int uses = 0;
+    for (int k = i + 1; k < l->nworks; k++) {
+        if (l->work[k].gone) continue;
+        Uses u = uses_of(l, l->work[k].rhs);
+        for (int n = 0; n < u.n; n++) {
+            if (u.at[n].load->load.t != d->out[0]) continue;
+            uses++;
+            if (u.at[n].in_range || u.at[n].load->load.other || u.at[n].load->flag == LOAD_GATHER) return false;
+            if (!cheap && (uses > 1 || !pointwise(&l->work[k], &u.at[n]))) return false;
+            Uses mine = uses_of(l, w->rhs);
+            for (int m = 0; m < mine.n; m++)
+                if (writes_between(l, i, k, mine.at[m].load->load.t)) return false;
+        }
+    }
+    return true;
+}
+
+void fuse_inline(Lower *l)
+{
+    for (int i = 0; i < l->nworks; i++) {
+        Work *w = &l->work[i];
+        if (!should_inline(l, i)) continue;
+        for (int k = i + 1; k < l->nworks; k++) {
+            int n = l->op->nexprs;
+            Replace r = {l, w->def->out[0], w->def, w->rhs, NEW_ARRAY(l->mem, Expr *, n + 1), n};
+            l->work[k].rhs = replace(&r, l->work[k].rhs);
+        }
+        w->gone = true;
+        low_why(l, "%s: computed where it is used", w->def->name);
+    }
+}
+
+/* ---- groups
+ * ------------------------------------------------------------------------------------------------------------ */
+/* e = v + *by with a known *by. */
+static bool shift_of(const TeOp *op, const Expr *e, const Var *v, int64_t *by)
+{
+    if (e->op == EX_VAR && e->var == v) {
+        *by = 0;
+        return true;
+    }
+    int64_t c;
+    if (e->op == EX_ADD && shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
+        return !__builtin_add_overflow(*by, c, by);
+    if (e->op == EX_ADD && shift_of(op, e->arg[1], v, by) && te_eval_size(op, e->arg[0], &c))
+        return !__builtin_add_overflow(*by, c, by);
+    if (e->op == EX_SUB && shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
+        return !__builtin_sub_overflow(*by, c, by);
+    return false;
+}
+
+bool fuse_self_earlier(const Lower *l, const Work *w, const Expr *load)
+{
+    if (!w->def->seq) return false;
+    for (int i = 0; i < w->nix; i++) {
+        if (w->ix[i] != w->def->seq) continue;
+        int64_t by;
+        if (shift_of(l->op, load->arg[i], w->def->seq, &by)) return by < 0;
+        /* t minus a dim: sizes are not known, but sema let it pass as earlier only when it is positive. */
+        return load->arg[i]->op == EX_SUB && te_uses_var(load->arg[i]->arg[0], w->def->seq);
+    }
+    return false;
+}
+
+static int leading(const Work *w, const Expr *load, int most)
+{
+    int n = 0;
+    while (n < most && n < load->nargs && load->arg[n]->op == EX_VAR && load->arg[n]->var == w->ix[n]) n++;
+    return n;
+}
+
+static bool defines(const Work *w, const Tensor *t)
+{
+    return w->def->out[0] == t || (w->def->nout > 1 && w->def->out[1] == t);
+}
+
+/* Does a row of w use an operand of its reduction again that the next row uses too? Then blocking beats sharing the row
+ * loop. */
+static bool reuses_rows(Lower *l, const Work *w, int depth)
+{
+    Expr *red = plan_primary(w);
+    if (!red || red->red->op != RED_SUM || w->nix <= depth) return false;
+    const Var *row = w->ix[depth - 1];
+    Uses u = uses_of(l, red->red->body);
+    for (int i = 0; i < u.n; i++) {
+        bool by_row = te_uses_var(u.at[i].load, row), by_red = false;
+        for (int k = 0; k < red->red->nvars; k++) by_red |= te_uses_var(u.at[i].load, red->red->var[k]);
+        if (by_red && !by_row) return true;
+    }
+    return false;
+}
+
+/* How deep the loops of members first..at-1 (depth of them shared so far) can be shared with member `at`. */
+static int shared_depth(Lower *l, int first, int at, int depth)
+{
+    const Work *w = &l->work[at];
+    int d = w->nix < depth ? w->nix : depth;
+    if (w->def->slot_at >= 0 && w->def->slot_at < d) d = w->def->slot_at;
+    for (int k = 0; k < d; k++)
+        if (!low_same(l, w->ix[k]->hi, l->work[first].ix[k]->hi)) d = k;
+    Uses mine = uses_of(l, w->rhs);
+    for (int m = first; m <= at; m++) {
+        if (l->work[m].gone) continue;
+        for (int i = 0; i < mine.n; i++)
+            if (defines(&l->work[m], mine.at[i].load->load.t)) d = leading(w, mine.at[i].load, d);
+        Uses theirs = uses_of(l, l->work[m].rhs);
+        for (int i = 0; i < theirs.n; i++)
+            if (defines(w, theirs.at[i].load->load.t)) d = leading(&l->work[m], theirs.at[i].load, d);
+    }
+    for (int k = 0; k < d; k++)
+        if (w->ix[k] == w->def->seq) d = k;
+    return d;
+}
+
+static int member_depth(Lower *l, int first, int at, int depth)
+{
+    if (l->mode == SCHED_NONE || l->work[at].snapshot) return 0;
+    int d = shared_depth(l, first, at, depth);
+    while (d > 0 && reuses_rows(l, &l->work[at], d)) d--;
+    return d;
+}
+
+/* An inout whose old values are read elsewhere than at the index being written needs them kept. */
+static void find_snapshots(Lower *l)
+{
+    for (int i = 0; i < l->nworks; i++) {
+        Work *w = &l->work[i];
+        if (w->def->out[0]->kind != TK_INOUT) continue;
+        Uses u = uses_of(l, w->rhs);
+        for (int k = 0; k < u.n; k++)
+            if (u.at[k].load->load.t == w->def->out[0] && !fuse_self_earlier(l, w, u.at[k].load) &&
+                leading(w, u.at[k].load, w->nix) < w->nix)
+                w->snapshot = true;
+    }
+}
+
+void fuse_groups(Lower *l)
+{
+    find_snapshots(l);
+    l->group = NEW_ARRAY(l->mem, Group, l->nworks + 1);
+    for (int i = 0; i < l->nworks; i++) {
+        if (l->work[i].gone) continue;
+        Group *g = l->ngroups ? &l->group[l->ngroups - 1] : NULL;
+        int d = 0;
+        if (g && g->depth > 0) d = member_depth(l, g->first, i, g->depth);
+        if (d > 0) {
+            g->depth = d;
+            g->last = i;
+            continue;
+        }
+        int own = member_depth(l, i, i, l->work[i].nix);
+        l->group[l->ngroups++] = (Group){i, i, own, l->work[i].ix};
+    }
+    for (int i = 0; i < l->ngroups; i++) {
+        Group *g = &l->group[i];
+        int members = 0;
+        for (int k = g->first; k <= g->last; k++) members += !l->work[k].gone;
+        if (members == 1) g->depth = 0;
+        if (members > 1)
+            low_why(l, "%s … %s: one pass over %s%s", l->work[g->first].def->name, l->work[g->last].def->name,
+                    g->outer[0]->name, g->depth > 1 ? " and more" : "");
+    }
+}

@@ -1,0 +1,153 @@
+/* lower (private to schedule): the state of one lowering from TE IR to Tile IR, shared by lower*.c, fuse.c and
+ * default.c.
+ *
+ * The order of things: fuse.c inlines lets and partitions the definitions into groups that share outer loops; default.c
+ * decides for each definition how its loops run (a DefPlan); lower.c, lower_reduce.c and contract.c emit statements
+ * from that. With SCHED_NONE nothing is inlined, every group has one definition and no shared loops, and every plan is
+ * "loops as written". */
+#ifndef TCC_SCHEDULE_LOWER_H
+#define TCC_SCHEDULE_LOWER_H
+
+#include "ir/num.h"
+#include "schedule/schedule.h"
+
+/* A block under construction. */
+typedef VEC(Stmt *) Stmts;
+
+/* One definition while it is being lowered: a Def whose right side may have had lets inlined into it. */
+typedef struct Work {
+    const Def *def;
+    int nix;
+    Var **ix;
+    Expr *rhs;
+    bool gone;     /* inlined everywhere */
+    bool snapshot; /* an inout whose old values are read at other places: they are copied first */
+    Tensor *old;   /* the copy */
+} Work;
+
+/* How one definition's loops run. vec: the variable that runs in lanes (a free variable or the last reduction
+ * variable), or NULL. */
+typedef struct DefPlan {
+    Var *vec;
+    int width;        /* lanes of vec */
+    bool vec_reduces; /* vec is a reduction variable */
+    Reduce *primary;  /* the reduction that the loops are arranged around, or NULL */
+    Var *tile;        /* a free variable whose iterations are kept in registers together, or NULL */
+    int rows;         /* how many */
+    bool parallel;    /* the outermost loop may run in parallel */
+} DefPlan;
+
+/* Consecutive definitions under common outer loops over their first `depth` indices. */
+typedef struct Group {
+    int first, last; /* work numbers, both included */
+    int depth;
+    Var **outer; /* the common loops' variables (those of the first definition) */
+} Group;
+
+typedef struct Memo {
+    Expr *from, *to;
+} Memo;
+
+typedef struct Lower {
+    Arena *mem;
+    TileProg *p;
+    TeOp *op;
+    const Target *target;
+    Numerics num;
+    SchedMode mode;
+    int threads;
+    Text *why;
+    int nworks;
+    Work *work;
+    int ngroups;
+    Group *group;
+    Tensor **store; /* by tensor id: where a let lives (NULL: not yet, or a parameter: itself) */
+    int *dropped;   /* by tensor id: how many leading indices its buffer leaves out */
+    Stmts *out;     /* where statements go */
+    Expr **bound;   /* by var id: what a TE variable stands for (NULL: itself) */
+    int nbound;
+    VEC(Memo) memo; /* expressions already lowered at this place */
+    Work *now;      /* the definition being lowered */
+    Var *lane_red;  /* the reduction variable that emit_reduce runs in lanes, with lane_width lanes; NULL: none */
+    int lane_width;
+    bool in_lanes; /* inside a vector loop */
+    bool in_parallel;
+    VEC(const char *) names;
+} Lower;
+
+/* ---- lower.c --------------------------------------------------------------------------------------------------------
+ */
+Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their buffers; may emit statements */
+void low_bind(Lower *l, const Var *v, Expr *to);
+Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s); /* a loop variable with a name of its own */
+Tensor *low_buffer(Lower *l, const char *name, DType t, Scope scope, int rank, Expr **shape,
+                   Span s); /* emits its alloc */
+void low_emit(Lower *l, Stmt *s);
+/* Statements go to a new block until low_close; the memo is put back as it was. */
+typedef struct Nest {
+    Stmts *outer;
+    Stmts inner;
+    int memo;
+} Nest;
+void low_open(Lower *l, Nest *n);
+Block low_close(Lower *l, Nest *n);
+/* for v in lo..hi step s kind { … }: open, then close and emit. The TE variable is bound to the loop's. */
+typedef struct Loop {
+    Nest nest;
+    Var *var;
+} Loop;
+void low_loop(Lower *l, Loop *lp, const char *name, Expr *lo, Expr *hi, Span s);
+void low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, const Var *dim, int level);
+void low_why(Lower *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* index arithmetic, folded */
+Expr *ix_int(Lower *l, int64_t v);
+Expr *ix_var(Lower *l, Var *v);
+Expr *ix_op(Lower *l, ExprOp o, Expr *a, Expr *b); /* ADD SUB MUL DIV MOD MIN MAX on index */
+bool ix_known(const Lower *l, const Expr *e, int64_t *v);
+int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
+Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
+Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
+bool low_same(const Lower *l, const Expr *a, const Expr *b); /* equal as index expressions */
+
+/* The store of a definition's value at its indices (all bound). */
+void low_store(Lower *l, const Work *w, Tensor *t, Expr *value);
+/* The index of tensor t's element in its storage, for TE indices already lowered. */
+Expr **low_place(Lower *l, const Tensor *t, Expr *const *ix, int *n);
+
+/* ---- lower_reduce.c -------------------------------------------------------------------------------------------------
+ */
+Expr *low_reduce(Lower *l, Expr *e); /* emits the loops, gives the value */
+void low_topk(Lower *l, const Work *w);
+bool red_exact(RedOp r, DType t); /* any order gives the same bits */
+/* pieces of a reduction, for callers that place them apart */
+typedef struct Acc {
+    Tensor *buf, *where, *count;
+    int n; /* partials */
+} Acc;
+bool low_partials(const Lower *l, const Reduce *r, int *p); /* float sum or prod under ordered: P */
+void acc_init(Lower *l, const Reduce *r, Acc *a);
+void acc_step(Lower *l, const Reduce *r, Acc *a); /* the `if` and one update; the reduction's variables are bound */
+Expr *acc_result(Lower *l, const Expr *red, Acc *a);
+
+/* ---- fuse.c ---------------------------------------------------------------------------------------------------------
+ */
+void fuse_inline(Lower *l);
+void fuse_groups(Lower *l);
+bool fuse_self_earlier(const Lower *l, const Work *w,
+                       const Expr *load); /* reads the defined tensor at an earlier step of seq */
+
+/* ---- default.c ------------------------------------------------------------------------------------------------------
+ */
+DefPlan plan_def(Lower *l, const Work *w, int depth);
+typedef enum StrideClass { STRIDE_0, STRIDE_1, STRIDE_N } StrideClass;
+StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v);
+Expr *plan_primary(const Work *w);               /* its only unconditional outermost REDUCE, or NULL */
+double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed */
+
+/* ---- contract.c
+ * ------------------------------------------------------------------------------------------------------ */
+/* Emits w (depth of its indices bound by outer loops) as a register-tiled product when it is one; false: it is not. */
+bool contract_emit(Lower *l, const Work *w, int depth);
+
+#endif
