@@ -1,11 +1,17 @@
 /* tile.c: building Tile IR. Statements are made once and never changed; a pass that rewrites makes new ones and may
  * share what it keeps. Relies on te.h for tensors. Leaves index lists copied into the program's arena, so that a caller
  * may pass arrays on its stack. */
-#include "ir/tile.h"
+#include "ir/tile_priv.h"
 
 const char *const tile_loop_name[LOOP_COUNT] = {
 #define LOOP(ID, name) [LOOP_##ID] = name,
 #define STMT(ID, ...)
+#include "ir/tile.def"
+};
+
+const char *const tile_stmt_name[ST_COUNT] = {
+#define LOOP(ID, ...)
+#define STMT(ID, name) [ST_##ID] = name,
 #include "ir/tile.def"
 };
 
