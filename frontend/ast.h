@@ -5,6 +5,10 @@
 
 #include "ir/te.h"
 
+/* Levels that an expression may have as a tree (a chain a + b + c … has one for each operator), and as brackets,
+ * prefixes and conditionals inside one another. */
+enum { FE_DEPTH_MAX = 2048, FE_NEST_MAX = 512 };
+
 typedef enum AstKind {
     AST_INT,    /* .i (the magnitude as uint64 bits: a minus belongs to it when it is the operand of AST_NEG), .text as
                    written */
@@ -55,6 +59,7 @@ struct AstExpr {
     AstExpr **arg;
     AstExpr *other; /* ACCESS: after `|`, or NULL */
     AstReduce *red;
+    int depth; /* of the tree: 1 for a leaf, at most FE_DEPTH_MAX, so that passes may recurse */
 };
 
 typedef struct AstDim {
@@ -107,6 +112,7 @@ typedef struct AstFn {
     AstExpr *body;
     const char *doc; /* the comment lines directly above, without `#`; NULL when none */
     Span span;
+    bool broken; /* a mistake in it was reported, so that parts may be missing */
 } AstFn;
 
 typedef struct AstOp {
@@ -119,6 +125,7 @@ typedef struct AstOp {
     AstStmt **stmt;
     const char *doc;
     Span span;
+    bool broken; /* as in AstFn */
 } AstOp;
 
 /* A fn or an op, in file order. */

@@ -99,6 +99,7 @@ typedef struct Diags {
     Arena *mem;
     Diag *first, *last;
     int errors, limit;
+    Diag *spare; /* what diag_error gives once the limit is passed: notes on it go nowhere */
 } Diags;
 
 /* Report `code` at `span`: the row's text in diags.def is a printf format, filled from the arguments. Returns the

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE /* memrchr */
 #include "ir/base.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,20 +112,27 @@ static void hang(Diags *d, Diag *to, bool is_help, Span span, const char *text)
     note->is_help = is_help;
     note->span = span;
     note->text = shorten(d->mem, text);
-    while (*end) end = &(*end)->next;
+    while (*end)
+        end = &(*end)->next;
     *end = note;
 }
 
+/* Beyond the limit nothing is formatted and nothing allocated: hostile input may make millions of mistakes. */
 static Diag *report(Diags *d, DiagCode code, bool warning, Span span, va_list ap)
 {
     int limit = d->limit > 0 ? d->limit : ERROR_LIMIT;
-    bool keep = warning ? d->errors <= limit : ++d->errors <= limit;
+    bool keep = d->errors < limit || (warning && d->errors == limit);
+    if (!warning && d->errors < INT_MAX) d->errors++;
+    if (!keep && d->spare) return d->spare;
     Diag *g = NEW(d->mem, Diag);
     g->code = code;
     g->warning = warning;
     g->span = span;
-    g->text = keep ? shorten(d->mem, arena_vprintf(d->mem, diag_row[code].text, ap)) : "";
-    if (!keep) return g;
+    if (!keep) {
+        g->text = "";
+        return d->spare = g;
+    }
+    g->text = shorten(d->mem, arena_vprintf(d->mem, diag_row[code].text, ap));
     if (d->last) {
         d->last->next = g;
     } else {
@@ -155,6 +163,7 @@ Diag *diag_warn(Diags *d, DiagCode code, Span span, ...)
 
 void diag_note(Diags *d, Diag *to, Span span, const char *fmt, ...)
 {
+    if (to == d->spare) return;
     va_list ap;
     va_start(ap, fmt);
     hang(d, to, false, span, arena_vprintf(d->mem, fmt, ap));
@@ -163,6 +172,7 @@ void diag_note(Diags *d, Diag *to, Span span, const char *fmt, ...)
 
 void diag_help(Diags *d, Diag *to, const char *fmt, ...)
 {
+    if (to == d->spare) return;
     va_list ap;
     va_start(ap, fmt);
     hang(d, to, true, (Span){0}, arena_vprintf(d->mem, fmt, ap));

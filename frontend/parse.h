@@ -1,0 +1,51 @@
+/* parse.h: what parse.c (items, statements, recovery) and parse_expr.c (expressions) share. */
+#ifndef TCC_FRONTEND_PARSE_H
+#define TCC_FRONTEND_PARSE_H
+
+#include "frontend/ast.h"
+#include "frontend/lex.h"
+
+/* One mistake a statement (or header): the first sets `failed`, which makes every further look at a token give T_ERROR,
+ * so that all loops end and nothing more is reported until the caller has skipped to a place from where to go on. */
+typedef struct Parser {
+    Arena *mem;
+    const Source *src;
+    Diags *diags;
+    Token *tok;
+    int at;      /* the current token; never a comment */
+    int last;    /* the token before it */
+    bool failed; /* since the statement's start */
+    bool broken; /* since the item's start: something was reported */
+    bool told_semicolon;
+    int nest;               /* expressions inside one another */
+    int braces;             /* open braces of reductions */
+    ExprOp binary[T_COUNT]; /* the operator that a token is between two operands, else EX_COUNT */
+    uint8_t prec[EX_COUNT]; /* of binary operators */
+} Parser;
+
+static inline TokenKind fe_kind(const Parser *p) { return p->failed ? T_ERROR : (TokenKind)p->tok[p->at].kind; }
+
+/* ---- parse.c ---- */
+TokenKind fe_kind_next(const Parser *p); /* of the token after the current one */
+void fe_advance(Parser *p);
+bool fe_accept(Parser *p, TokenKind kind);
+/* Takes a token of this kind or reports "expected `]` after the index, found …", with a note at the token `open` (its
+ * number, -1: none). */
+bool fe_expect(Parser *p, TokenKind kind, const char *after, int open);
+/* Reports "expected WHAT, found …" at the current token and fails. NULL when that would only repeat a report. */
+Diag *fe_expected(Parser *p, const char *what);
+/* A name where one must be; reserved words are reported and taken. WHAT says whose: "an index name". */
+AstName fe_name(Parser *p, const char *what);
+Span fe_span(const Parser *p, int token);
+Span fe_span_from(const Parser *p, int token); /* to the last token taken */
+const char *fe_text(const Parser *p, int token);
+const char *fe_found(const Parser *p); /* "`)`", "the end of the file" */
+void fe_help(Parser *p, Diag *d, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- parse_expr.c ---- */
+AstExpr *fe_expr(Parser *p);
+AstRv fe_rv(Parser *p);
+/* A literal, under a minus where one stands: the value of a const. */
+AstExpr *fe_literal(Parser *p);
+
+#endif
