@@ -325,7 +325,7 @@ static int targets(const Stmt *s, const Tensor *t[2])
     case ST_INSERT:
         t[0] = s->insert.vals;
         t[1] = s->insert.where;
-        return 2;
+        return s->insert.where ? 2 : 1;
     default: return 0;
     }
 }
@@ -343,7 +343,7 @@ static const char *target_is_writable(Verifier *v, const Stmt *s)
         if (!bad && t[i]->rank - (s->kind == ST_INSERT) < 0)
             bad = SAY(v, "`%s` has no dimension for places", t[i]->name);
         if (!bad && t[i]->rank != t[0]->rank) bad = SAY(v, "`%s` and `%s` differ in rank", t[0]->name, t[i]->name);
-        if (!bad) bad = indices(v, t[i], t[i]->rank, place(s));
+        if (!bad && s->kind != ST_INSERT) bad = indices(v, t[i], t[i]->rank, place(s));
         if (bad) return bad;
         if (t[i]->kind == TK_INPUT || t[i]->kind == TK_CONST_INPUT) return SAY(v, "`%s` is an input", t[i]->name);
     }
@@ -394,11 +394,12 @@ static const char *update_fma(Verifier *v, const Stmt *s)
     return s->update.value->op == EX_MUL ? NULL : "the value of an fma is no multiplication";
 }
 
-static const char *insert_slots(Verifier *v, const Stmt *s)
+static const char *insert_indices(Verifier *v, const Stmt *s)
 {
-    (void)v;
-    if (s->kind != ST_INSERT || s->insert.slots->type == DT_INDEX) return NULL;
-    return "the number of places is not of type index";
+    if (s->kind != ST_INSERT) return NULL;
+    for (int i = 0; i < s->insert.vals->rank - 1; i++)
+        if (s->insert.ix[i]->type != DT_INDEX) return SAY(v, "index %d is %s", i, name_of(s->insert.ix[i]->type));
+    return s->insert.slots->type == DT_INDEX ? NULL : "the number of places is not of type index";
 }
 
 /* Iterations that run together write to different places, unless they reduce in lanes. */
@@ -426,8 +427,8 @@ static const char *let_value(Verifier *v, const Stmt *s)
 }
 
 static const char *(*const stmt_rules[])(Verifier *, const Stmt *) = {
-    loop_bounds, loop_kind,    condition,  allocation,   target_is_writable, value_type,
-    update_type, update_index, update_fma, insert_slots, writes_are_apart,   let_value,
+    loop_bounds, loop_kind,    condition,  allocation,     target_is_writable, value_type,
+    update_type, update_index, update_fma, insert_indices, writes_are_apart,   let_value,
 };
 
 /* ---- the walk over statements --------------------------------------------------------------------------------------
