@@ -1,0 +1,114 @@
+/* shrink: the smallest program found that fails the same way: statements and parameters go, expressions become one of
+ * their parts or a literal, sizes become 1 or half. Every step is kept only when the failure stays. */
+#include "tests/random/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Shrinker {
+    Program *p;
+    const RunOptions *o;
+    Outcome as;
+    int tries;
+} Shrinker;
+
+static bool still(Shrinker *s)
+{
+    char why[512];
+    if (s->tries-- <= 0) return false;
+    return run_isolated(s->p, s->o, why, sizeof why) == s->as;
+}
+
+static bool shrink_node(Shrinker *s, Node **at)
+{
+    Node *e = *at;
+    bool any = false;
+    if (e->type) {
+        char lit[64];
+        snprintf(lit, sizeof lit, strcmp(e->type, "u1") == 0 ? "true" : "%s(1)", e->type);
+        if (strcmp(e->text, lit) != 0) {
+            Node *one = calloc(1, sizeof *one);
+            one->text = strdup(lit);
+            one->type = e->type;
+            *at = one;
+            if (still(s)) return true;
+            *at = e;
+        }
+        for (int i = 0; i < e->n; i++) {
+            if (strcmp(e->part[i]->type, e->type) != 0) continue;
+            *at = e->part[i];
+            if (still(s)) return true;
+            *at = e;
+        }
+    }
+    for (int i = 0; i < e->n; i++) any |= shrink_node(s, &e->part[i]);
+    return any;
+}
+
+static bool shrink_sizes(Shrinker *s)
+{
+    bool any = false;
+    for (int i = 0; i < s->p->ndims; i++) {
+        int64_t old = s->p->size[i], to[3] = {1, old / 2, old - 1};
+        for (int k = 0; k < 3; k++) {
+            if (to[k] < 1 || to[k] >= old) continue;
+            s->p->size[i] = to[k];
+            if (still(s)) {
+                any = true;
+                break;
+            }
+            s->p->size[i] = old;
+        }
+    }
+    return any;
+}
+
+static bool shrink_flags(Shrinker *s)
+{
+    bool any = false;
+    for (int i = 0; i < s->p->nstmts; i++) {
+        if (s->p->stmt_gone[i]) continue;
+        s->p->stmt_gone[i] = true;
+        if (still(s)) {
+            any = true;
+            continue;
+        }
+        /* An output goes together with its statement. */
+        bool both = false;
+        for (int k = 0; k < s->p->nparams && !both; k++) {
+            size_t n = strlen(s->p->param[k].name);
+            if (s->p->param[k].gone || strncmp(s->p->stmt[i]->text, s->p->param[k].name, n) != 0) continue;
+            s->p->param[k].gone = true;
+            both = still(s);
+            if (!both) s->p->param[k].gone = false;
+        }
+        if (!both) s->p->stmt_gone[i] = false;
+        any |= both;
+    }
+    for (int k = 0; k < s->p->nparams; k++) {
+        if (s->p->param[k].gone || s->p->param[k].output) continue;
+        s->p->param[k].gone = true;
+        if (still(s))
+            any = true;
+        else
+            s->p->param[k].gone = false;
+    }
+    if (s->p->nfns) {
+        int n = s->p->nfns;
+        s->p->nfns = 0;
+        if (!still(s)) s->p->nfns = n;
+    }
+    return any;
+}
+
+void shrink(Program *p, const RunOptions *o, Outcome as)
+{
+    Shrinker s = {p, o, as, 1200};
+    for (bool more = true; more && s.tries > 0;) {
+        more = shrink_flags(&s);
+        for (int i = 0; i < p->nstmts; i++)
+            if (!p->stmt_gone[i]) more |= shrink_node(&s, &p->stmt[i]->part[0]);
+        more |= shrink_sizes(&s);
+    }
+}
