@@ -73,7 +73,7 @@ static void *from_new_block(Arena *a, size_t bytes)
     b->next = a->blocks;
     a->blocks = b;
     a->used = bytes;
-    if (a->next_size < BLOCK_MOST) a->next_size *= 2;
+    a->next_size = a->next_size * 2 > BLOCK_MOST ? BLOCK_MOST : a->next_size * 2;
     return b->data;
 }
 
