@@ -151,6 +151,8 @@ static void malformed(Lexer *x, uint32_t from)
     } else if (x->at == tail + 1 && strchr("fFlLuUh", c)) {
         diag_help(x->diags, d, "a literal takes the type of what stands beside it; a cast such as `f16(%.*s)` fixes it",
                   (int)(tail - from < 40 ? tail - from : 40), x->s + from);
+    } else {
+        diag_help(x->diags, d, "put a space or an operator between a number and a name");
     }
 }
 

@@ -42,6 +42,18 @@ const char *fe_text(const Parser *p, int token);
 const char *fe_found(const Parser *p); /* "`)`", "the end of the file" */
 void fe_help(Parser *p, Diag *d, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+int fe_after(const Parser *p, int token); /* the next one that is no comment */
+bool fe_first_on_line(const Parser *p, int token);
+bool fe_adjacent(const Parser *p, int token); /* nothing is between it and the next one */
+bool fe_is_word(TokenKind kind);              /* reserved */
+bool fe_starts_item(const Parser *p);
+void fe_opens_here(Parser *p, Diag *d, int open);      /* a note at a bracket or `?` that something should match */
+void fe_help_with_word(Parser *p, Diag *d, int token); /* a help where it is a word of another language */
+
+/* ---- parse_header.c, parse_stmt.c ---- */
+void fe_header(Parser *p, AstOp *op); /* from the name to the conditions */
+void fe_body(Parser *p, AstOp *op);   /* from `{` to `}` */
+
 /* ---- parse_expr.c ---- */
 AstExpr *fe_expr(Parser *p);
 AstRv fe_rv(Parser *p);

@@ -76,17 +76,21 @@ static bool is_literal(TokenKind kind)
 AstExpr *fe_literal(Parser *p)
 {
     int from = p->at;
-    if (fe_kind(p) == T_SUB) {
+    bool minus = fe_kind(p) == T_SUB;
+    if (minus) {
         p->tok[from].role = ROLE_UNARY;
         fe_advance(p);
-        AstExpr *arg = fe_literal(p), *e = node(p, AST_UNARY, fe_span_from(p, from));
-        e->op = EX_NEG;
-        set_args(p, e, 1, &arg, from);
-        return e;
     }
-    if (is_literal(fe_kind(p))) return literal(p);
-    fe_help(p, fe_expected(p, "a literal"), "the value of a const is one literal, such as `3`, `-1.5` or `true`");
-    return node(p, AST_ERROR, fe_span(p, from));
+    if (!is_literal(fe_kind(p))) {
+        fe_help(p, fe_expected(p, "a literal"), "the value of a const is one literal, such as `3`, `-1.5` or `true`");
+        return node(p, AST_ERROR, fe_span(p, from));
+    }
+    AstExpr *value = literal(p);
+    if (!minus) return value;
+    AstExpr *e = node(p, AST_UNARY, fe_span_from(p, from));
+    e->op = EX_NEG;
+    set_args(p, e, 1, &value, from);
+    return e;
 }
 
 /* ---- what starts with a name --------------------------------------------------------------------------------- */
