@@ -99,6 +99,10 @@ TENSORCC_API tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc
                                               tensorcc_kernel **out);
 TENSORCC_API void tensorcc_kernel_free(tensorcc_kernel *k);
 
+/* A shared library made by `so` (tensorcc_emit, tcc compile). It runs its own code; sizes that were fixed stay fixed.
+ */
+TENSORCC_API tensorcc_status tensorcc_load(tensorcc_context *c, const char *path, tensorcc_kernel **out);
+
 /* ---- what a kernel takes ---- */
 typedef enum tensorcc_param_kind {
     TENSORCC_INPUT,
@@ -111,6 +115,7 @@ typedef struct tensorcc_param {
     int32_t kind, rank, scalar;     /* scalar: declared without brackets */
     const char *name, *dtype, *npy; /* "f16"; "<f2" */
     uint8_t dl_code, dl_bits;
+    const char *shape; /* as declared: "[M,K/2]"; "" for a scalar */
 } tensorcc_param;
 TENSORCC_API const char *tensorcc_kernel_op(const tensorcc_kernel *k);
 TENSORCC_API int32_t tensorcc_kernel_params(const tensorcc_kernel *k);
@@ -126,6 +131,13 @@ TENSORCC_API int32_t tensorcc_kernel_hints(const tensorcc_kernel *k, int32_t i, 
 TENSORCC_API tensorcc_status tensorcc_kernel_infer(tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes);
 TENSORCC_API tensorcc_status tensorcc_kernel_shape(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
                                                    int64_t *shape);
+/* Bytes of the compact tensor; an error when that overflows. */
+TENSORCC_API tensorcc_status tensorcc_kernel_bytes(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
+                                                   int64_t *bytes);
+/* Where the elements of an integer parameter index something: they are in range when below *bound (and not negative).
+ * -1: they index nothing. */
+TENSORCC_API tensorcc_status tensorcc_kernel_index_bound(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
+                                                         int64_t *bound);
 
 /* ---- run ---- */
 /* DLPack 1.x layout, declared here so that no header is needed; identical to dlpack.h's DLTensor. */
@@ -150,6 +162,11 @@ typedef struct tensorcc_tensor {
 TENSORCC_API tensorcc_status tensorcc_run(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args);
 /* The raw entry point: unchecked. NULL for target interp. Valid while the kernel lives. */
 TENSORCC_API tensorcc_kernel_fn tensorcc_kernel_entry(tensorcc_kernel *k, tensorcc_workspace_fn *workspace);
+/* The pool that tensorcc_run uses, for tensorcc_call.pool; NULL when it has one thread. Lives as long as the context.
+ */
+TENSORCC_API const tensorcc_pool *tensorcc_context_pool(tensorcc_context *c);
+/* What a fault of the raw entry point means: a diagnostic, and TENSORCC_E_INPUT. */
+TENSORCC_API tensorcc_status tensorcc_explain_fault(tensorcc_kernel *k, int32_t status, const tensorcc_fault *fault);
 
 /* ---- check against the interpreter ---- */
 typedef struct tensorcc_check_result {
@@ -165,7 +182,7 @@ TENSORCC_API tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const
                                             const tensorcc_tensor *const *after, tensorcc_check_result *result);
 
 /* ---- emit, explain ---- */
-/* kind: te tile llvm asm obj so header. `so` links with the system's C compiler driver. */
+/* kind: te tile llvm asm obj so header. `so` links with the system's C compiler driver (the variable CC, else cc). */
 TENSORCC_API tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blob **out);
 typedef struct tensorcc_kernel_info {
     uint32_t struct_size;
@@ -185,7 +202,20 @@ TENSORCC_API const char *tensorcc_blob_data(const tensorcc_blob *b);
 TENSORCC_API size_t tensorcc_blob_size(const tensorcc_blob *b);
 TENSORCC_API void tensorcc_blob_free(tensorcc_blob *b);
 
+/* ---- elements ----
+ * Between doubles and n elements of a type, from element `first` of data on (i4 and u4: nibbles, low first). Encoding
+ * converts as a cast in the language does: floats round to nearest even, integers truncate and saturate. */
+TENSORCC_API tensorcc_status tensorcc_encode(tensorcc_context *c, const char *dtype, const double *x, void *data,
+                                             int64_t first, int64_t n);
+TENSORCC_API tensorcc_status tensorcc_decode(tensorcc_context *c, const char *dtype, const void *data, int64_t first,
+                                             int64_t n, double *x);
+
 /* ---- this machine ---- */
+/* What this process may use of it: affinity mask and cgroup quota; free memory within the cgroup's limit, in bytes (0:
+ * not known). */
+TENSORCC_API int32_t tensorcc_usable_cpus(void);
+TENSORCC_API int64_t tensorcc_usable_memory(void);
+TENSORCC_API const char *tensorcc_toolchain(void); /* "tcc 0.1, LLVM 22.1.0" */
 typedef struct tensorcc_peak {
     uint32_t struct_size;
     double gflops_f32, gflops_f64, gbs;

@@ -8,10 +8,16 @@
 #include <stdint.h>
 #include "include/tensorcc_kernel.h"
 
+/* ---- machine.c: what of the machine this process may use
+ * ------------------------------------------------------------- */
+int rt_usable_cpus(void);             /* affinity mask and cgroup quota, at least 1 */
+int rt_cgroup_cpus(const char *root); /* the quota alone, rounded up; 0: none. root stands before /proc and /sys: "" */
+int64_t rt_usable_memory(void);       /* bytes that are free within the cgroup's limit; 0: not known */
+double rt_now_ns(void);               /* a monotonic clock */
+
 /* ---- pool.c --------------------------------------------------------------------------------------------------------
  */
 typedef struct RtPool RtPool;
-int rt_usable_cpus(void);         /* affinity mask and cgroup quota, at least 1 */
 RtPool *rt_pool_new(int threads); /* threads <= 0: rt_usable_cpus; the caller's thread is one of them */
 void rt_pool_free(RtPool *p);
 tensorcc_pool rt_pool_view(RtPool *p); /* for tensorcc_call.pool; a nested or concurrent parallel_for is safe */
@@ -30,7 +36,6 @@ void rt_fpenv_leave(RtFpEnv old);
 double rt_peak_gflops_f32(double seconds); /* best of several; 2 per multiply-add */
 double rt_peak_gflops_f64(double seconds);
 double rt_peak_gbs(double seconds, int threads); /* best of read, copy and triad patterns, bytes read + written */
-double rt_now_ns(void);
 void rt_flush_caches(void);
 
 #endif
