@@ -112,8 +112,12 @@ void tile_float_text(char buf[64], DType t, double x)
         return;
     }
     const char *point = nl_langinfo(RADIXCHAR);
+    bool in_full = fabs(x) < 1e15 && x == trunc(x); /* 65504.0:f16 rather than 6.55e+04 */
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(buf, 40, "%.*g", digits, x);
+        if (in_full)
+            snprintf(buf, 40, "%.1f", x);
+        else
+            snprintf(buf, 40, "%.*g", digits, x);
         if (point && strcmp(point, ".")) swap_point(buf, point, ".", 40);
         double back = tile_float_value(t, buf);
         if (back == x && signbit(back) == signbit(x)) break;
@@ -133,7 +137,7 @@ DType tile_type_named(const char *name)
 
 bool tile_word(const char *name)
 {
-    static const char *const more[] = {"else", "inout", "const", "true", "false", "inf", "nan"};
+    static const char *const more[] = {"else", "where", "inout", "const", "true", "false", "inf", "nan"};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         if (!strcmp(name, more[i])) return true;
     for (int i = 0; i < ST_COUNT; i++)

@@ -150,8 +150,8 @@ static void quoted(Reader *r, int quote)
 static void punctuation(Reader *r)
 {
     static const char *const ops[] = {":=", "..", "->", "==", "!=", "<=", ">=", "&&", "||", "(", ")",
-                                      "[",  "]",  "{",  "}",  ",",  ":",  "=",  "|",  "@",  "?", "!",
-                                      "+",  "-",  "*",  "/",  "%",  "<",  ">",  "~",  ".",  "$"};
+                                      "[",  "]",  "{",  "}",  ",",  ";",  ":",  "=",  "|",  "@", "?",
+                                      "!",  "+",  "-",  "*",  "/",  "%",  "<",  ">",  "~",  ".", "$"};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (peek(r, 0) != ops[i][0] || (ops[i][1] && peek(r, 1) != ops[i][1])) continue;
         r->tok.kind = TOK_OP;

@@ -282,10 +282,11 @@ static const char *condition(Verifier *v, const Stmt *s)
     return SAY(v, "the condition is %s, not u1", name_of(s->branch.cond->type));
 }
 
-/* Shapes mention dims, consts and literals only. */
+/* Shapes and checks mention dims, consts and literals only. */
 static const char *shape_is_static(Verifier *v, const Expr *e)
 {
-    if (e->op == EX_VAR || e->op == EX_LOAD) return "a shape mentions something that is not known when a call begins";
+    if (e->op == EX_VAR || e->op == EX_LOAD)
+        return "a shape or a check mentions something that is not known when a call begins";
     for (int i = 0; i < te_nchildren(e); i++) {
         const char *bad = shape_is_static(v, te_child(e, i));
         if (bad) return bad;
