@@ -106,6 +106,7 @@ typedef struct Diags {
  * diagnostic so that notes can be hung on it. The row's help, where there is one, is added as a help note (a plain
  * text, no format). */
 Diag *diag_error(Diags *d, DiagCode code, Span span, ...);
+Diag *diag_error_v(Diags *d, DiagCode code, Span span, va_list ap);
 Diag *diag_warn(Diags *d, DiagCode code, Span span, ...);
 void diag_note(Diags *d, Diag *to, Span span, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void diag_help(Diags *d, Diag *to, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -152,6 +152,8 @@ Diag *diag_error(Diags *d, DiagCode code, Span span, ...)
     return g;
 }
 
+Diag *diag_error_v(Diags *d, DiagCode code, Span span, va_list ap) { return report(d, code, false, span, ap); }
+
 Diag *diag_warn(Diags *d, DiagCode code, Span span, ...)
 {
     va_list ap;

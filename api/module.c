@@ -1,0 +1,124 @@
+/* module: a file of ops, parsed: `.te`, or the Tile IR text of one op (a name that ends in .tile, or text that starts
+ * with the word `tile`). */
+#include "api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Parse {
+    tensorcc_context *c;
+    const char *name, *text;
+    size_t len;
+    Arena *mem;
+    tensorcc_module *m;
+    tensorcc_status status;
+} Parse;
+
+static bool is_tile(const char *name, const char *text, size_t len)
+{
+    size_t n = strlen(name), at = 0;
+    if (n > 5 && !strcmp(name + n - 5, ".tile")) return true;
+    if (n > 3 && !strcmp(name + n - 3, ".te")) return false;
+    while (at < len) { /* past space and comments */
+        if (strchr(" \t\r\n", text[at]) && text[at]) {
+            at++;
+        } else if (text[at] == '#') {
+            while (at < len && text[at] != '\n') at++;
+        } else {
+            break;
+        }
+    }
+    return len - at > 5 && !memcmp(text + at, "tile", 4) && (text[at + 4] == ' ' || text[at + 4] == '\t');
+}
+
+static void parse(void *arg)
+{
+    Parse *p = arg;
+    double start = rt_now_ns();
+    tensorcc_module *m = NEW(p->mem, tensorcc_module);
+    m->ctx = p->c;
+    m->mem = p->mem;
+    m->src = (Source){arena_strdup(p->mem, p->name), arena_strndup(p->mem, p->text, p->len), p->len};
+    Diags d = {.mem = p->mem};
+    if (is_tile(p->name, p->text, p->len)) {
+        m->tile = tile_parse(p->mem, &m->src, &d);
+        if (m->tile) m->nops = 1;
+    } else {
+        m->file = fe_parse(p->mem, &m->src, &d);
+        for (int i = 0; i < m->file->nitems; i++) m->nops += m->file->item[i].op != NULL;
+    }
+    p->status = api_verdict(p->c, &d);
+    if (p->status) return;
+    m->ops = NEW_ARRAY(p->mem, const char *, m->nops + 1);
+    if (m->tile) m->ops[0] = m->tile->op->name;
+    for (int i = 0, n = 0; m->file && i < m->file->nitems; i++)
+        if (m->file->item[i].op) m->ops[n++] = m->file->item[i].op->name.text;
+    m->ns = rt_now_ns() - start;
+    p->m = m;
+}
+
+tensorcc_status tensorcc_parse(tensorcc_context *c, const char *name, const char *text, size_t len,
+                               tensorcc_module **out)
+{
+    if (!c || !out) return TENSORCC_E_USAGE;
+    *out = NULL;
+    if (!name || (!text && len)) return api_usage(c, "tensorcc_parse", "name or text is NULL");
+    if (len > UINT32_MAX / 2) return api_error(c, TENSORCC_E_INPUT, D_F004_TOO_LONG, "the text is longer than 2 GiB");
+    Parse p = {.c = c, .name = name, .text = text ? text : "", .len = len, .mem = arena_new()};
+    if (!p.mem || !api_guard(p.mem, parse, &p)) p.status = api_no_memory(c);
+    if (p.status) {
+        arena_free(p.mem);
+        return p.status;
+    }
+    pthread_mutex_init(&p.m->lock, NULL);
+    atomic_init(&p.m->refs, 1);
+    *out = p.m;
+    return TENSORCC_OK;
+}
+
+void api_module_drop(tensorcc_module *m)
+{
+    if (!m || atomic_fetch_sub(&m->refs, 1) > 1) return;
+    for (ApiChecked *k = m->checked, *next; k; k = next) {
+        next = k->next;
+        arena_free(k->mem);
+    }
+    pthread_mutex_destroy(&m->lock);
+    arena_free(m->mem);
+}
+
+void tensorcc_module_free(tensorcc_module *m) { api_module_drop(m); }
+int32_t tensorcc_module_ops(const tensorcc_module *m) { return m ? m->nops : 0; }
+const char *tensorcc_module_op(const tensorcc_module *m, int32_t i)
+{
+    return m && i >= 0 && i < m->nops ? m->ops[i] : NULL;
+}
+
+typedef struct Format {
+    tensorcc_module *m;
+    Text text;
+} Format;
+
+static void format(void *arg)
+{
+    Format *f = arg;
+    text_add(&f->text, "");
+    if (f->m->file) {
+        fe_format(&f->text, f->m->file);
+    } else {
+        tile_print(&f->text, f->m->tile);
+    }
+}
+
+tensorcc_status tensorcc_format(tensorcc_module *m, tensorcc_blob **out)
+{
+    if (!m) return TENSORCC_E_USAGE;
+    if (!out) return api_usage(m->ctx, "tensorcc_format", "out is NULL");
+    *out = NULL;
+    Arena *mem = arena_new();
+    Format f = {m, {.mem = mem}};
+    tensorcc_status s =
+        mem && api_guard(mem, format, &f) ? api_blob(m->ctx, f.text.s, f.text.n, out) : api_no_memory(m->ctx);
+    arena_free(mem);
+    return s;
+}
