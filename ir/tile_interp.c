@@ -207,7 +207,7 @@ static Num step(RedOp op, DType t, Num acc, Num x)
 {
     static const ExprOp of[RED_COUNT] = {[RED_SUM] = EX_ADD, [RED_PROD] = EX_MUL, [RED_MAX] = EX_MAX,
                                          [RED_MIN] = EX_MIN, [RED_ANY] = EX_OR,   [RED_ALL] = EX_AND};
-    Num arg[2] = {acc, x}, out = {0};
+    Num arg[3] = {acc, x, {0}}, out = {0};
     bool div0 = false;
     if (op == RED_ANY) return (Num){.i = acc.i || x.i};
     if (op == RED_ALL) return (Num){.i = acc.i && x.i};
