@@ -141,6 +141,20 @@ static bool index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end)
     return sched_ctx_dead(b, ctx);
 }
 
+static bool divides(const Expr *e)
+{
+    return (e->op == EX_DIV || e->op == EX_MOD) && (e->type == DT_INDEX || te_is_int((DType)e->type));
+}
+
+/* ctx, and no division in e is by 0: where one is, e has no value, which is an error status of its own. */
+static Ctx *enter_divisors(Bounds *b, Ctx *ctx, const Expr *e)
+{
+    for (int i = 0; i < e->nargs; i++) ctx = enter_divisors(b, ctx, e->arg[i]);
+    if (!divides(e) || sched_prove_not_zero(b, ctx, sched_sym_of(b, e->arg[1]))) return ctx;
+    Expr *arg[2] = {e->arg[1], te_int(b->op, (DType)e->type, 0, e->span)};
+    return enter_if(b, ctx, te_node(b->op, EX_NE, DT_U1, 2, arg, e->span), false);
+}
+
 static void how_to_mend(Bounds *b, Diag *d, const Expr *e)
 {
     const char *name = e->load.t->name;
@@ -206,7 +220,8 @@ static void decide_load(Walk *w, Ctx *ctx, Expr *e)
     for (int i = 0; i < e->nargs && !w->told[e->id]; i++) {
         const Question q = {ASK_INDEX, e->arg[i], e->load.t->shape[i]};
         if (index_proved(b, ctx, q.x, q.y)) continue;
-        if (sched_is_data(b, q.x)) {
+        Ctx *divided = enter_divisors(b, ctx, q.x);
+        if (sched_is_data(b, q.x) || (divided != ctx && index_proved(b, divided, q.x, q.y))) {
             if (!data++) which = i;
             continue;
         }
@@ -282,21 +297,9 @@ static void decide_agreement(Walk *w, const Expr *e)
 /* ---- other questions
  * -------------------------------------------------------------------------------------------------- */
 
-static bool never_zero(Bounds *b, Ctx *ctx, const Expr *d)
-{
-    const Sym *x = sched_sym_of(b, d), *one = sched_sym_const(b, 1), *zero = sched_sym_const(b, 0);
-    if (sched_prove(b, ctx, sched_sym_add(b, x, one, -1))) return true;
-    return sched_prove(b, ctx, sched_sym_add(b, sched_sym_add(b, zero, x, -1), one, -1));
-}
-
-static bool divides(const Expr *e)
-{
-    return (e->op == EX_DIV || e->op == EX_MOD) && (e->type == DT_INDEX || te_is_int((DType)e->type));
-}
-
 static void decide_division(Walk *w, Ctx *ctx, Expr *e)
 {
-    if (e->site >= 0 || never_zero(&w->b, ctx, e->arg[1])) return;
+    if (e->site >= 0 || sched_prove_not_zero(&w->b, ctx, sched_sym_of(&w->b, e->arg[1]))) return;
     e->site = w->site.n;
     VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, quote(&w->b, e), NULL});
 }
@@ -459,7 +462,7 @@ static void check_divisors(Walk *w, const Tensor *t, Expr *e)
 {
     Bounds *b = &w->b;
     for (int i = 0; i < e->nargs; i++) check_divisors(w, t, e->arg[i]);
-    if (!divides(e) || e->type != DT_INDEX || never_zero(b, b->root, e->arg[1])) return;
+    if (!divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1]))) return;
     Expr *zero = te_int(b->op, DT_INDEX, 0, e->span);
     const char *text = arena_printf(b->op->mem, "`%s` in the shape of `%s` does not divide by 0", quote(b, e), t->name);
     add_check(w, node(b->op, EX_NE, DT_U1, e->arg[1], zero), text, e->span);

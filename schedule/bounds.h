@@ -134,7 +134,8 @@ const Form *sched_atom_fact(Bounds *b, const Atom *a,
 
 /* ---- bounds_prove.c */
 bool sched_prove(Bounds *b, Ctx *ctx, const Sym *goal); /* goal >= 0 wherever ctx holds */
-bool sched_ctx_dead(Bounds *b, Ctx *ctx);               /* nothing satisfies ctx */
+bool sched_prove_not_zero(Bounds *b, Ctx *ctx, const Sym *x);
+bool sched_ctx_dead(Bounds *b, Ctx *ctx); /* nothing satisfies ctx */
 
 /* ---- bounds_witness.c: sizes, variables and data at which a question has the answer no */
 typedef enum Ask {

@@ -451,6 +451,21 @@ static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting)
 
 bool sched_prove(Bounds *b, Ctx *ctx, const Sym *goal) { return prove_at(b, ctx, goal, 0); }
 
+bool sched_prove_not_zero(Bounds *b, Ctx *ctx, const Sym *x)
+{
+    const Sym *one = sched_sym_const(b, 1), *zero = sched_sym_const(b, 0);
+    if (!x) return false;
+    if (sched_prove(b, ctx, sched_sym_add(b, x, one, -1))) return true;
+    if (sched_prove(b, ctx, sched_sym_add(b, sched_sym_add(b, zero, x, -1), one, -1))) return true;
+    Range r = sched_sym_range(b, x, NULL);
+    if (r.lo >= 0 || r.hi <= 0) return false; /* of one sign: what was tried is all there is */
+    Query q = begin(b, ctx, 0);
+    VEC_PUSH(b->mem, &q.rows, (Row){x, true});
+    want_sym(&q, x);
+    gather(&q, false);
+    return q.absurd || refute(&q, q.rows, q.clauses);
+}
+
 /* All facts together, whatever they speak about: `N >= 1` and a loop over 0..N-1 under `i > N`. */
 bool sched_ctx_dead(Bounds *b, Ctx *ctx)
 {

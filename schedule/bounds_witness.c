@@ -294,7 +294,11 @@ static void find_uses(Uses *u, const Question *q, bool *rel)
     use(u, q->y);
     for (int i = 0; i < env->nctx; i++) {
         const Ctx *c = env->ctx[i];
-        if (c->kind != CTX_VAR) use(u, c->cond);
+        if (c->kind == CTX_COND) use(u, c->cond);
+        for (int k = 0; c->kind == CTX_ACCESS && k < c->cond->nargs; k++) {
+            use(u, c->cond->arg[k]);
+            use(u, c->cond->load.t->shape[k]);
+        }
     }
     do {
         u->changed = false;
