@@ -100,7 +100,7 @@ typedef struct Bounds {
     const Sym **sym;
     bool *sym_done;
     Ctx *root;
-    long budget;    /* operations of ISL that are left to the whole op */
+    long budget;    /* work of the simplex method that is left to this op */
     bool *var_data; /* by Var.id: its range depends on data */
 } Bounds;
 

@@ -14,12 +14,16 @@
 #include <string.h>
 
 enum {
-    ROWS_MOST = 220,   /* of one system, products among them */
-    CLAUSES_MOST = 24, /* `or`s that are split */
-    LEAVES_MOST = 96,  /* systems solved for one goal */
-    SOLVE_OPS = 12000, /* ISL operations of one system */
-    NESTING_MOST = 4,  /* proofs that a divisor is positive, inside each other */
-    TIGHTEN_ROUNDS = 4
+    ROWS_MOST = 100,    /* of one system, products among them */
+    CLAUSES_MOST = 24,  /* `or`s that are split */
+    LEAVES_MOST = 96,   /* systems solved for one goal */
+    RELAX_OPS = 20000,  /* ISL operations of one system over rationals, */
+    INTEGER_OPS = 2000, /* and over integers */
+    INTEGER_ROWS = 40,  /* systems above this are not solved over integers: */
+    INTEGER_COLS = 20,  /* the numbers that come up grow with them */
+    NESTING_MOST = 4,   /* proofs that a divisor is positive, inside each other */
+    TIGHTEN_ROUNDS = 4,
+    GOAL_WORK = 2000000 /* for one goal: rows x columns^2, about 50 ns each */
 };
 
 typedef VEC(Row) Rows;
@@ -30,6 +34,7 @@ typedef struct Query {
     Ctx *ctx;
     bool *have; /* by atom: its facts are in */
     int natoms, nesting, leaves;
+    long work_left;
     VEC(int) work; /* atoms whose facts are to be added */
     Rows rows;
     Forms clauses;
@@ -313,38 +318,72 @@ static void multiply_facts(Products *x)
 /* ---- solving ------------------------------------------------------------------------------------------------------
  */
 
-static bool solve(Bounds *b, const Rows *rows)
-{
-    if (b->budget <= 0) return false;
-    int *column = NEW_ARRAY(b->mem, int, b->mono.n), ncols = 0;
-    PolyRow *out = NEW_ARRAY(b->mem, PolyRow, rows->n);
-    for (int i = 0; i < rows->n; i++) {
-        const Sym *p = rows->at[i].p;
-        int *col = NEW_ARRAY(b->mem, int, p->n);
-        int64_t *c = NEW_ARRAY(b->mem, int64_t, p->n);
-        out[i] = (PolyRow){.eq = rows->at[i].eq, .col = col, .c = c};
-        for (int k = 0; k < p->n; k++) {
-            int m = p->t[k].mono;
-            if (m == 0) {
-                out[i].c0 = p->t[k].c;
-                continue;
-            }
-            if (!column[m]) column[m] = ++ncols;
-            col[out[i].n] = column[m] - 1;
-            c[out[i].n++] = p->t[k].c;
-        }
-    }
-    unsigned long ops = b->budget < SOLVE_OPS ? (unsigned long)b->budget : SOLVE_OPS;
-    PolyAnswer a = sched_poly_solve(ncols, rows->n, out, ops, NULL);
-    b->budget -= a == POLY_UNKNOWN ? (long)ops : rows->n;
-    return a == POLY_EMPTY;
-}
-
 static Rows copy_rows(Arena *mem, const Rows *from)
 {
     Rows to = {0};
     for (int i = 0; i < from->n; i++) VEC_PUSH(mem, &to, from->at[i]);
     return to;
+}
+
+typedef struct System {
+    PolyRow *row;
+    int ncols;
+} System;
+
+static System linear(Bounds *b, const Rows *rows)
+{
+    int *column = NEW_ARRAY(b->mem, int, b->mono.n);
+    System s = {NEW_ARRAY(b->mem, PolyRow, rows->n), 0};
+    for (int i = 0; i < rows->n; i++) {
+        const Sym *p = rows->at[i].p;
+        int *col = NEW_ARRAY(b->mem, int, p->n);
+        int64_t *c = NEW_ARRAY(b->mem, int64_t, p->n);
+        s.row[i] = (PolyRow){.eq = rows->at[i].eq, .col = col, .c = c};
+        for (int k = 0; k < p->n; k++) {
+            int m = p->t[k].mono;
+            if (m == 0) {
+                s.row[i].c0 = p->t[k].c;
+                continue;
+            }
+            if (!column[m]) column[m] = ++s.ncols;
+            col[s.row[i].n] = column[m] - 1;
+            c[s.row[i].n++] = p->t[k].c;
+        }
+    }
+    return s;
+}
+
+/* What a system may cost is taken from the goal's and the op's share. */
+static bool afford(Query *q, const System *s, int rows)
+{
+    long cost = (long)rows * (s->ncols + 4) * (s->ncols + 4);
+    if (q->work_left < cost || q->b->budget < cost) return false;
+    q->work_left -= cost;
+    q->b->budget -= cost;
+    return true;
+}
+
+static bool empty_rational(Query *q, const Rows *rows)
+{
+    System s = linear(q->b, rows);
+    return afford(q, &s, rows->n) && sched_poly_relax(s.ncols, rows->n, s.row, RELAX_OPS) == POLY_EMPTY;
+}
+
+static bool empty_integer(Query *q, const Rows *rows)
+{
+    System s = linear(q->b, rows);
+    if (rows->n > INTEGER_ROWS || s.ncols > INTEGER_COLS || !afford(q, &s, 8 * rows->n)) return false;
+    return sched_poly_solve(s.ncols, rows->n, s.row, INTEGER_OPS, NULL) == POLY_EMPTY;
+}
+
+/* The facts over rationals, then with their products, then over integers, which divisions by numbers may need. */
+static bool solve(Query *q, const Rows *facts, const Range *rng, int nmono)
+{
+    if (empty_rational(q, facts)) return true;
+    Products x = {.b = q->b, .rng = rng, .nrng = nmono, .rows = copy_rows(q->b->mem, facts)};
+    multiply_facts(&x);
+    if (x.rows.n > facts->n && empty_rational(q, &x.rows)) return true;
+    return empty_integer(q, x.rows.n <= INTEGER_ROWS ? &x.rows : facts);
 }
 
 /* Can this branch of an `or` be dropped at a glance? */
@@ -400,15 +439,13 @@ static bool refute(Query *q, Rows rows, Forms clauses)
     if (q->leaves++ >= LEAVES_MOST) return false;
     Range *rng = fresh_ranges(b, nmono);
     if (!tighten(b, &rows, rng, nmono) || clashes(b, &rows, rng)) return true;
-    Products x = {.b = b, .rng = rng, .nrng = nmono, .rows = copy_rows(b->mem, &rows)};
-    multiply_facts(&x);
-    if (solve(b, &x.rows)) return true;
+    if (solve(q, &rows, rng, nmono)) return true;
     return split(q, &rows, &clauses, rng);
 }
 
 static Query begin(Bounds *b, Ctx *ctx, int nesting)
 {
-    Query q = {.b = b, .ctx = ctx, .natoms = b->atom.n, .nesting = nesting};
+    Query q = {.b = b, .ctx = ctx, .natoms = b->atom.n, .nesting = nesting, .work_left = GOAL_WORK};
     q.have = NEW_ARRAY(b->mem, bool, q.natoms ? q.natoms : 1);
     return q;
 }

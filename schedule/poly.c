@@ -49,7 +49,6 @@ static isl_basic_set *build(isl_ctx *ctx, int ncols, int nrows, const PolyRow *r
                                                   isl_dim_param, isl_dim_set, isl_dim_div);
 }
 
-/* The simplex method alone: far cheaper than the search for an integer point, and enough for most proofs. */
 static bool empty_over_rationals(isl_basic_set *set)
 {
     isl_local_space *ls = isl_basic_set_get_local_space(set);
@@ -81,26 +80,36 @@ static PolyAnswer read_point(isl_point *p, int ncols, int64_t *sample)
     return answer;
 }
 
-PolyAnswer sched_poly_solve(int ncols, int nrows, const PolyRow *row, unsigned long max_ops, int64_t *sample)
+static isl_ctx *open_ctx(unsigned long max_ops)
 {
     isl_ctx *ctx = isl_ctx_alloc();
-    if (!ctx) return POLY_UNKNOWN;
+    if (!ctx) return NULL;
     isl_options_set_on_error(ctx, ISL_ON_ERROR_CONTINUE);
     isl_ctx_set_max_operations(ctx, max_ops);
+    return ctx;
+}
 
-    PolyAnswer answer = POLY_UNKNOWN;
+PolyAnswer sched_poly_relax(int ncols, int nrows, const PolyRow *row, unsigned long max_ops)
+{
+    isl_ctx *ctx = open_ctx(max_ops);
+    if (!ctx) return POLY_UNKNOWN;
     isl_basic_set *set = build(ctx, ncols, nrows, row);
-    if (isl_basic_set_plain_is_empty(set) == isl_bool_true || (set && empty_over_rationals(set))) {
-        answer = POLY_EMPTY;
-        isl_basic_set_free(set);
-    } else {
-        isl_point *p = isl_basic_set_sample_point(set);
-        isl_bool none = p ? isl_point_is_void(p) : isl_bool_error;
-        if (none == isl_bool_true) answer = POLY_EMPTY;
-        if (none == isl_bool_false && sample) answer = read_point(p, ncols, sample);
-        if (none == isl_bool_false && !sample) answer = POLY_SAMPLE;
-        isl_point_free(p);
-    }
+    bool empty = isl_basic_set_plain_is_empty(set) == isl_bool_true || (set && empty_over_rationals(set));
+    isl_basic_set_free(set);
+    isl_ctx_free(ctx);
+    return empty ? POLY_EMPTY : POLY_UNKNOWN;
+}
+
+PolyAnswer sched_poly_solve(int ncols, int nrows, const PolyRow *row, unsigned long max_ops, int64_t *sample)
+{
+    isl_ctx *ctx = open_ctx(max_ops);
+    if (!ctx) return POLY_UNKNOWN;
+    PolyAnswer answer = POLY_UNKNOWN;
+    isl_point *p = isl_basic_set_sample_point(build(ctx, ncols, nrows, row));
+    isl_bool none = p ? isl_point_is_void(p) : isl_bool_error;
+    if (none == isl_bool_true) answer = POLY_EMPTY;
+    if (none == isl_bool_false) answer = sample ? read_point(p, ncols, sample) : POLY_SAMPLE;
+    isl_point_free(p);
     isl_ctx_free(ctx);
     return answer;
 }

@@ -23,8 +23,11 @@ typedef enum PolyAnswer {
     POLY_UNKNOWN /* out of operations or of memory, or the point does not fit in 64 bits */
 } PolyAnswer;
 
-/* Are there integers x[0..ncols) that satisfy all rows? `sample`, of ncols, may be NULL: then POLY_SAMPLE is only given
- * for what is found on the way, and a set that is not empty over the rationals may be POLY_UNKNOWN sooner. */
+/* Are there rationals that satisfy all rows? POLY_EMPTY or POLY_UNKNOWN. The simplex method: fast. */
+PolyAnswer sched_poly_relax(int ncols, int nrows, const PolyRow *row, unsigned long max_ops);
+
+/* Are there integers x[0..ncols) that satisfy all rows? `sample`, of ncols, may be NULL. An operation of ISL may be
+ * work on numbers of many digits: keep max_ops in the thousands, and the systems small. */
 PolyAnswer sched_poly_solve(int ncols, int nrows, const PolyRow *row, unsigned long max_ops, int64_t *sample);
 
 #endif
