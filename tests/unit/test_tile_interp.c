@@ -190,14 +190,19 @@ static void reductions(void)
 /* An fma into f16: exact product and sum in one f32 rounding, then f16. */
 static void half_fma(void)
 {
-    _Float16 a[3] = {(_Float16)1.001f, (_Float16)255.9f, (_Float16)-3.3f},
-             b[3] = {(_Float16)1.7f, (_Float16)0.3f, (_Float16)9.9f};
-    _Float16 y = 0, want = 0;
-    CHECK(RUN("tile f @cpu numerics fast [] (A: f16[3], B: f16[3]) -> (y: f16) { y = 0.0:f16 for i in 0..3 { y sum "
-              "fma= A[i] * B[i] } }",
+    static const float av[3] = {1.001f, 255.9f, -3.3f}, bv[3] = {1.7f, 0.3f, 9.9f};
+    uint16_t a[3], b[3], y = 0;
+    float want = 0;
+    for (int i = 0; i < 3; i++) {
+        float x = num_round(DT_F16, av[i]), z = num_round(DT_F16, bv[i]);
+        num_store(DT_F16, a, i, (Num){.f = x});
+        num_store(DT_F16, b, i, (Num){.f = z});
+        want = num_round(DT_F16, fmaf(x, z, want));
+    }
+    CHECK(RUN("tile f @cpu numerics fast [] (A: f16[3], B: f16[3]) -> (y: f16) { y = 0.0:f16"
+              "  for i in 0..3 { y sum fma= A[i] * B[i] } }",
               NULL, SIZES(0), a, b, &y) == 0);
-    for (int i = 0; i < 3; i++) want = (_Float16)fmaf((float)a[i], (float)b[i], (float)want);
-    CHECK((float)y == (float)want);
+    CHECK(num_load(DT_F16, &y, 0).f == want);
 }
 
 static void arg(const float *x, int n, int32_t want_max, int32_t want_min)
