@@ -204,20 +204,21 @@ static void put_pieces(Formatter *m, const Piece *p, int n, int indent)
     for (int i = 0; i < n; i++) put(m, indent, p[i].space, p[i].token);
 }
 
-static int width(const Formatter *m, const Piece *p, int n)
+static int64_t width(const Formatter *m, const Piece *p, int n)
 {
     int64_t w = 0;
     for (int i = 0; i < n; i++) w += (int64_t)tok(m, p[i].token)->len + (i > 0 && p[i].space);
-    return w > 1 << 20 ? 1 << 20 : (int)w;
+    return w;
 }
 
 /* Prints pieces that no comment interrupts, from the start of a line on; each line but the very first is indented by
  * CONTINUE more. */
 static void fill(Formatter *m, const Piece *p, int n, int indent, bool first)
 {
-    int from = 0, line = first ? indent : indent + CONTINUE, w = line;
+    int from = 0, line = first ? indent : indent + CONTINUE;
+    int64_t w = line;
     for (int i = 0; i < n; i++) {
-        w += (int)tok(m, p[i].token)->len + (i > from && p[i].space);
+        w += (int64_t)tok(m, p[i].token)->len + (i > from && p[i].space);
         while (w > COLUMNS) {
             int best = 0;
             for (int k = from + 1; k <= i; k++)
@@ -253,7 +254,7 @@ static void region(Formatter *m, int from, int to, int indent)
         p.n = 0;
         put_comment(m, first ? indent : indent + CONTINUE, i);
     }
-    fill(m, p.at, p.n, indent, first);
+    if (p.n) fill(m, p.at, p.n, indent, first);
 }
 
 /* At the start of something that gets a line of its own: the line break, and the blank line that was there. */

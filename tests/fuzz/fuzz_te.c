@@ -1,0 +1,49 @@
+/* fuzz_te: any bytes as a `.te` file. They are parsed, every report is rendered, the file is formatted. What parsed
+ * without a report must format to a text that parses to the same tree and formats to itself. */
+#include "frontend/frontend.h"
+#include "tests/unit/ast_same.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+    if (!ok) __builtin_trap();
+}
+
+static void render(Arena *mem, const Diags *d)
+{
+    Text out = {.mem = mem};
+    for (const Diag *g = d->first; g; g = g->next) {
+        must(g->text[0] != 0);
+        diag_render(&out, g, false);
+    }
+    must(d->errors == 0 || d->first);
+}
+
+static void format(Arena *mem, const AstFile *f, bool clean)
+{
+    Text once = {.mem = mem}, twice = {.mem = mem};
+    fe_format(&once, f);
+    if (!clean) return;
+    Source src = {"formatted.te", once.s, once.n};
+    Diags d = {.mem = mem};
+    AstFile *again = fe_parse(mem, &src, &d);
+    must(d.errors == 0 && ast_same(f, again));
+    fe_format(&twice, again);
+    must(once.n == twice.n && !strcmp(once.s, twice.s));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    Arena *mem = arena_new();
+    Source src = {"fuzz.te", arena_strndup(mem, (const char *)data, size), size};
+    Diags d = {.mem = mem};
+    AstFile *f = fe_parse(mem, &src, &d);
+    render(mem, &d);
+    format(mem, f, d.errors == 0);
+    arena_free(mem);
+    return 0;
+}
