@@ -8,7 +8,7 @@
  *         for j in 0..N vector 16 {
  *           alloc acc: f32 reg
  *           acc = 0.0:f32
- *           for k in 0..K { acc sum= fma A[i,k] * B[k,j] }
+ *           for k in 0..K { acc sum fma= A[i, k] * B[k, j] }
  *           C[i,j] = acc
  *         }
  *       }
@@ -129,16 +129,19 @@ Tensor *tile_buffer(TileProg *p, const char *name, DType t, Scope scope, int ran
  * -------------------------------------------------------- */
 void tile_print(Text *out, const TileProg *p);
 TileProg *tile_parse(Arena *mem, const Source *src, Diags *diags); /* NULL after errors */
-bool tile_equal(const TileProg *a, const TileProg *b);
-/* NULL when every invariant holds, else what is broken. Among them: types agree; names are defined before use; shapes
- * mention no loop variables; bounds of loops inside a VECTOR loop do not depend on its lanes; at most one VECTOR loop
- * is open at a place, no PARALLEL inside one; inside a VECTOR loop a buffer allocated outside is stored to at places
- * that differ by lane, or updated. */
+bool tile_equal(const TileProg *a, const TileProg *b); /* not spans, ids, where loops come from, how nodes are shared */
+/* NULL when every invariant holds, else what is broken, naming the statement. Among them: types agree; names are
+ * defined before use and no two that are visible at one place are the same; every read is PROVED, GUARDED with a value
+ * or a GATHER with a site; shapes mention no loop variables; bounds of loops inside a VECTOR loop do not depend on its
+ * lanes; at most one VECTOR loop is open at a place, no PARALLEL inside one; inside a VECTOR loop a buffer allocated
+ * outside is stored to at places that differ by lane, or updated and then not read there; inside a PARALLEL loop it is
+ * written at places that differ by iteration. docs/tile-ir.md lists them all. */
 const char *tile_verify(Arena *mem, const TileProg *p);
 
 /* Runs p serially in the program's own types, as exactly as the statements read. data[i] belongs to op->tensor[i], i <
- * nparams, compact; dims has ndims sizes. Returns 0, or 1 + the number of the site that failed, and then *index holds
- * the offending index. */
+ * nparams, compact; dims has ndims sizes, for which op->check holds. Returns 0, or 1 + the number of the site that
+ * failed, and then *index holds the offending index; -1: no memory; -2: a proved access or a store is outside its
+ * buffer, which is a bug in the program (nothing outside was touched). */
 int tile_interp(const TileProg *p, const int64_t *dims, void *const *data, int64_t *index);
 
 #endif

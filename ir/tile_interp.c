@@ -158,6 +158,7 @@ static Num compute(Run *r, const Expr *e)
 
 static Num eval(Run *r, const Expr *e)
 {
+    if (e->op == EX_VAR) return (Num){.i = r->var[e->var->id]};
     if (!r->shared[e->id]) return compute(r, e);
     if (r->known[e->id] != r->now) {
         r->value[e->id] = compute(r, e);

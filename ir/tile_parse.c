@@ -84,6 +84,7 @@ static int read_shape(Reader *r, Expr ***shape)
     r->named.n = 0;
     if (tile_take(r, "[")) {
         do {
+            if (e.n == UINT8_MAX) tile_expected(r, "at most 255 dimensions"); /* Expr.nargs holds no more */
             Expr *x = tile_read_expr(r);
             if (x->type != DT_INDEX) TILE_FAIL(r, D_A008_TYPE, x->span, "a size is of type index");
             VEC_PUSH(r->mem, &e, x);
