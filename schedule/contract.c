@@ -408,7 +408,7 @@ static void kernel_steps(Lower *l, Contract *c, const Kernel *k, Tensor *acc, Ex
     Nest n;
     if (cond) low_open(l, &n);
     Expr *v = low_expr(l, c->r->body);
-    low_emit(l, tile_update(l->p, acc, &ii, RED_SUM, c->r->fma && v->op == EX_MUL, v, NULL, NULL, c->r->span));
+    low_emit(l, tile_update(l->p, acc, &ii, RED_SUM, c->r->fma && v->op == EX_MUL && te_is_float((DType)v->type), v, NULL, NULL, c->r->span));
     if (cond) {
         Block b = low_close(l, &n);
         low_emit(l, tile_if(l->p, cond, b, (Block){0}, c->r->span));

@@ -53,7 +53,8 @@ Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s)
 
 Tensor *low_buffer(Lower *l, const char *name, DType t, Scope scope, int rank, Expr **shape, Span s)
 {
-    Tensor *b = tile_buffer(l->p, fresh_name(l, name), t, scope, rank, shape, s);
+    Expr **own = rank ? arena_dup(l->mem, shape, sizeof *shape * (size_t)rank) : NULL;
+    Tensor *b = tile_buffer(l->p, fresh_name(l, name), t, scope, rank, own, s);
     low_emit(l, tile_alloc(l->p, b, s));
     return b;
 }

@@ -54,7 +54,7 @@ void acc_step(Lower *l, const Reduce *r, Acc *a)
     Expr *value = low_expr(l, r->body), *index = NULL;
     if (a->where) index = te_cast(l->op, DT_I32, l->bound[r->var[0]->id], r->span);
     Expr *part = a->count ? ix_op(l, EX_MOD, low_read(l, a->count, 0, NULL, r->span), ix_int(l, a->n)) : NULL;
-    bool fma = r->fma && value->op == EX_MUL;
+    bool fma = r->fma && value->op == EX_MUL && te_is_float((DType)value->type);
     low_emit(l, tile_update(l->p, a->buf, &part, r->op, fma, value, a->where, index, r->span));
     if (cond) {
         Block b = low_close(l, &n);
