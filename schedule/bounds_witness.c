@@ -286,6 +286,13 @@ static bool mentions(const Expr *e, const bool *dim)
     return false;
 }
 
+/* 0..N: there is something in it whatever the other sizes are. */
+static bool never_empty(const TeOp *op, const Var *v)
+{
+    if (v->lo->op != EX_INT || v->lo->i != 0) return false;
+    return v->hi->op == EX_DIM ? op->dim[v->hi->sym].lo >= 1 : v->hi->op == EX_INT && v->hi->i >= 1;
+}
+
 /* Sizes and variables on which the answer depends, through conditions, ranges and checks. */
 static void find_uses(Uses *u, const Question *q, bool *rel)
 {
@@ -304,7 +311,7 @@ static void find_uses(Uses *u, const Question *q, bool *rel)
         u->changed = false;
         for (int i = 0; i < env->nctx; i++) {
             const Ctx *c = env->ctx[i];
-            if (c->kind != CTX_VAR || (!u->var[c->var->id] && !c->data)) continue;
+            if (c->kind != CTX_VAR || (!u->var[c->var->id] && !c->data && never_empty(env->op, c->var))) continue;
             use(u, c->var->lo);
             use(u, c->var->hi);
         }
