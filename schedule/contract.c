@@ -408,7 +408,8 @@ static void kernel_steps(Lower *l, Contract *c, const Kernel *k, Tensor *acc, Ex
     Nest n;
     if (cond) low_open(l, &n);
     Expr *v = low_expr(l, c->r->body);
-    low_emit(l, tile_update(l->p, acc, &ii, RED_SUM, c->r->fma && v->op == EX_MUL && te_is_float((DType)v->type), v, NULL, NULL, c->r->span));
+    low_emit(l, tile_update(l->p, acc, &ii, RED_SUM, c->r->fma && v->op == EX_MUL && te_is_float((DType)v->type), v,
+                            NULL, NULL, c->r->span));
     if (cond) {
         Block b = low_close(l, &n);
         low_emit(l, tile_if(l->p, cond, b, (Block){0}, c->r->span));
@@ -601,7 +602,7 @@ static bool may_be_empty(Lower *l, const Contract *c)
 bool contract_emit(Lower *l, const Work *w, int depth)
 {
     Contract c = {.w = w, .depth = depth};
-    c.red = plan_primary(w);
+    c.red = plan_primary(l, w);
     if (!c.red || l->in_lanes || w->def->seq || w->nix - depth < 2) return false;
     c.r = c.red->red;
     int p;

@@ -7,30 +7,37 @@
 
 /* ---- the primary reduction
  * ---------------------------------------------------------------------------------------------- */
-static Expr *find_reduce(Expr *e, int *count)
+typedef struct Found {
+    char *seen; /* by expression id: 1 reached where it is always computed, 2 where it may not be */
+    Expr *red;
+    int others;
+} Found;
+
+static void find_reduce(Found *f, Expr *e, bool conditional)
 {
+    char mark = conditional ? 2 : 1;
+    if (f->seen[e->id] & mark) return;
+    f->seen[e->id] |= mark;
     if (e->op == EX_REDUCE) {
-        ++*count;
-        return e;
+        f->others += conditional || (f->red && f->red != e);
+        f->red = e;
+        return;
     }
-    Expr *found = NULL;
+    bool lazy = e->op == EX_SELECT || e->op == EX_AND || e->op == EX_OR;
     for (int i = 0; i < te_nchildren(e); i++) {
-        bool conditional = (e->op == EX_SELECT && i > 0) || ((e->op == EX_AND || e->op == EX_OR) && i > 0) ||
-                           (e->op == EX_LOAD && te_child(e, i) == e->load.other);
-        Expr *r = find_reduce(te_child(e, i), count);
-        if (r && conditional) *count += 2; /* not one that is always computed */
-        if (r && found && r != found) *count += 2;
-        if (r) found = r;
+        Expr *c = te_child(e, i);
+        find_reduce(f, c, conditional || (lazy && i > 0) || (e->op == EX_LOAD && c == e->load.other));
     }
-    return found;
 }
 
-Expr *plan_primary(const Work *w)
+Expr *plan_primary(const Lower *l, const Work *w)
 {
     if (!te_has_reduce(w->rhs) || w->def->slot_at >= 0) return NULL;
-    int count = 0;
-    Expr *r = find_reduce(w->rhs, &count);
-    return count == 1 && r && !te_has_reduce(r->red->body) && !(r->red->cond && te_has_reduce(r->red->cond)) ? r : NULL;
+    Found f = {arena_alloc(l->mem, (size_t)l->op->nexprs + 1), NULL, 0};
+    find_reduce(&f, w->rhs, false);
+    if (!f.red || f.others) return NULL;
+    const Reduce *r = f.red->red;
+    return te_has_reduce(r->body) || (r->cond && te_has_reduce(r->cond)) ? NULL : f.red;
 }
 
 /* ---- strides
@@ -121,7 +128,7 @@ DefPlan plan_def(Lower *l, const Work *w, int depth)
         l->threads > 1 && depth == 0 && !l->in_parallel && !l->in_lanes && w->nix > 0 && plan_work(l, w) >= 1e5;
     if (te_type[d->out[0]->type].bits < 8 && w->nix == 1) p.parallel = false; /* neighbours share a byte */
     if (d->slot_at >= 0 || l->in_lanes) return p;
-    Expr *red = plan_primary(w);
+    Expr *red = plan_primary(l, w);
     p.primary = red ? red->red : NULL;
     Var *last = w->nix > depth && w->ix[w->nix - 1] != d->seq ? w->ix[w->nix - 1] : NULL;
     double free_cost = last ? lane_cost(l, w, last, false, w->rhs) : 1e9, red_cost = 1e9;

@@ -241,7 +241,7 @@ static bool defines(const Work *w, const Tensor *t)
  * loop. */
 static bool reuses_rows(Lower *l, const Work *w, int depth)
 {
-    Expr *red = plan_primary(w);
+    Expr *red = plan_primary(l, w);
     if (!red || red->red->op != RED_SUM || w->nix <= depth) return false;
     const Var *row = w->ix[depth - 1];
     Uses u = uses_of(l, red->red->body);
