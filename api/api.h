@@ -129,7 +129,7 @@ const AstOp *api_find_op(tensorcc_module *m, const char *name, Diags *d);
 /* The checked op, with a clone in mem, dims bound. *ns: what checking took, now or before. NULL after errors. */
 TeOp *api_check_op(tensorcc_module *m, const AstOp *op, int nconsts, const tensorcc_value *consts, Arena *mem, Diags *d,
                    double *ns);
-TeOp *api_bind(Arena *mem, TeOp *op, int ndims, const tensorcc_value *dims, Diags *d);
+TeOp *api_bind(Arena *mem, TeOp *op, int ndims, const tensorcc_value *dims, bool defaults, Diags *d);
 bool api_numerics(const char *s, Numerics *out);
 void api_describe_params(tensorcc_kernel *k);
 /* Makes a variant of k's code when it is not there yet. */

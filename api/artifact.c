@@ -269,11 +269,11 @@ static void analyse(Load *l)
     double ns;
     if (l->m->tile) {
         TileProg *p = tile_parse(k->mem, &l->m->src, &d);
-        if (p) k->op = api_bind(k->mem, p->op, l->ndims, l->dims, &d);
+        if (p) k->op = api_bind(k->mem, p->op, l->ndims, l->dims, false, &d);
     } else {
         const AstOp *ast = api_find_op(l->m, l->op, &d);
         TeOp *op = ast ? api_check_op(l->m, ast, l->nconsts, l->consts, k->mem, &d, &ns) : NULL;
-        if (op) k->op = api_bind(k->mem, op, l->ndims, l->dims, &d);
+        if (op) k->op = api_bind(k->mem, op, l->ndims, l->dims, false, &d);
     }
     l->status = api_verdict(l->c, &d);
     if (!l->status && !k->op) refuse(l, "its source cannot be analysed");

@@ -175,12 +175,12 @@ static void unknown_dim(const TeOp *op, const char *name, Diags *d)
     }
 }
 
-TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, Diags *d)
+TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaults, Diags *d)
 {
     int64_t *size = NEW_ARRAY(mem, int64_t, op->ndims + 1);
     bool *given = NEW_ARRAY(mem, bool, op->ndims + 1);
     for (int i = 0; i < op->ndims; i++)
-        size[i] = op->dim[i].value >= 0 ? op->dim[i].value : op->dim[i].has_default ? op->dim[i].dflt : -1;
+        size[i] = op->dim[i].value >= 0 ? op->dim[i].value : defaults && op->dim[i].has_default ? op->dim[i].dflt : -1;
     for (int i = 0; i < n; i++) {
         int at = 0;
         int64_t x;
@@ -289,7 +289,7 @@ static bool make_from_tile(Make *x, Diags *d)
     if (find_name(x->m, x->o->op, d) < 0) return false;
     TileProg *p = tile_parse(k->mem, &x->m->src, d);
     if (!p || d->errors) return false;
-    TeOp *op = api_bind(k->mem, p->op, x->o->ndims, x->o->dims, d);
+    TeOp *op = api_bind(k->mem, p->op, x->o->ndims, x->o->dims, !(k->flags & TENSORCC_NO_DEFAULTS), d);
     if (!op || !api_refuted(op, d)) return false;
     for (int i = 0; i < op->ndims; i++) p->op->dim[i].value = op->dim[i].value;
     k->op = p->op;
@@ -306,7 +306,7 @@ static bool make_from_te(Make *x, Diags *d)
     k->ns += ns;
     if (!op) return false;
     start = rt_now_ns();
-    k->op = api_bind(k->mem, op, x->o->ndims, x->o->dims, d);
+    k->op = api_bind(k->mem, op, x->o->ndims, x->o->dims, !(k->flags & TENSORCC_NO_DEFAULTS), d);
     if (!k->op || !api_refuted(k->op, d)) return false;
     k->ns += rt_now_ns() - start;
     return true;
@@ -388,7 +388,7 @@ tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_opti
     if (o && o->struct_size) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
     if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts))
         return api_usage(m->ctx, "tensorcc_compile", "a dim or const without name or value");
-    if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED))
+    if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS))
         return api_usage(m->ctx, "tensorcc_compile", "unknown flags");
     Make x = {.m = m, .o = &all, .k = api_kernel_new(m)};
     if (!x.k) return api_no_memory(m->ctx);

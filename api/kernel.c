@@ -68,6 +68,12 @@ const char *tensorcc_kernel_dim(const tensorcc_kernel *k, int32_t i, int64_t *va
     return k->op->dim[i].name;
 }
 
+int64_t tensorcc_kernel_default(const tensorcc_kernel *k, int32_t i)
+{
+    if (!k || i < 0 || i >= k->op->ndims || !k->op->dim[i].has_default) return -1;
+    return k->op->dim[i].dflt;
+}
+
 int32_t tensorcc_kernel_hints(const tensorcc_kernel *k, int32_t i, int64_t *hints, int32_t cap)
 {
     if (!k || i < 0 || i >= k->op->ndims) return 0;
@@ -253,6 +259,7 @@ tensorcc_status tensorcc_kernel_work(tensorcc_kernel *k, const int64_t *sizes, t
     tensorcc_status status = ask(&q);
     if (status) return status;
     tensorcc_work w = {.flops = q.work.flops, .bytes = q.work.bytes, .terms = q.work.terms};
+    if (k->module->tile) w.flops = w.bytes = w.terms = -1;
     return hand_out(out, &w, sizeof w) ? TENSORCC_OK
                                        : api_usage(k->ctx, "tensorcc_kernel_work", "struct_size is not set");
 }

@@ -94,6 +94,17 @@ const char *tensorcc_module_op(const tensorcc_module *m, int32_t i)
     return m && i >= 0 && i < m->nops ? m->ops[i] : NULL;
 }
 
+const char *tensorcc_module_dim(const tensorcc_module *m, int32_t op, int32_t i)
+{
+    if (!m || op < 0 || op >= m->nops || i < 0) return NULL;
+    if (m->tile) return i < m->tile->op->ndims ? m->tile->op->dim[i].name : NULL;
+    for (int at = 0, n = 0; at < m->file->nitems; at++) {
+        const AstOp *o = m->file->item[at].op;
+        if (o && n++ == op) return i < o->ndims ? o->dim[i].name.text : NULL;
+    }
+    return NULL;
+}
+
 typedef struct Format {
     tensorcc_module *m;
     Text text;

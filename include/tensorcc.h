@@ -73,6 +73,8 @@ TENSORCC_API tensorcc_status tensorcc_parse(tensorcc_context *c, const char *nam
 TENSORCC_API void tensorcc_module_free(tensorcc_module *m);
 TENSORCC_API int32_t tensorcc_module_ops(const tensorcc_module *m);
 TENSORCC_API const char *tensorcc_module_op(const tensorcc_module *m, int32_t i);
+/* The name of the op's i-th dim; NULL: it has no more. */
+TENSORCC_API const char *tensorcc_module_dim(const tensorcc_module *m, int32_t op, int32_t i);
 TENSORCC_API tensorcc_status tensorcc_format(tensorcc_module *m, tensorcc_blob **out); /* canonical text */
 
 /* ---- compile ---- */
@@ -82,7 +84,8 @@ typedef struct tensorcc_value {
 typedef enum tensorcc_flags {
     TENSORCC_DEBUG_LINES = 1, /* line tables for gdb and perf */
     TENSORCC_STRIDED =
-        2 /* emitted objects accept any strides (a JIT kernel makes that variant when it first needs it) */
+        2, /* emitted objects accept any strides (a JIT kernel makes that variant when it first needs it) */
+    TENSORCC_NO_DEFAULTS = 4 /* dims not given stay dynamic even where they have a default */
 } tensorcc_flags;
 typedef struct tensorcc_compile_options {
     uint32_t struct_size;
@@ -125,6 +128,7 @@ TENSORCC_API int32_t tensorcc_kernel_dims(const tensorcc_kernel *k);
  * many there are. */
 TENSORCC_API const char *tensorcc_kernel_dim(const tensorcc_kernel *k, int32_t i, int64_t *value);
 TENSORCC_API int32_t tensorcc_kernel_hints(const tensorcc_kernel *k, int32_t i, int64_t *hints, int32_t cap);
+TENSORCC_API int64_t tensorcc_kernel_default(const tensorcc_kernel *k, int32_t i); /* a dim's default, -1: none */
 /* Sizes of the dims from the shapes of given tensors: shape[i] (rank entries) or NULL when tensor i is not given. sizes
  * has an entry per dim: on entry a known size or -1; on return what follows (a dim that cannot be found keeps -1). A
  * contradiction is an error with a diagnostic. */
@@ -193,7 +197,7 @@ typedef struct tensorcc_kernel_info {
 TENSORCC_API tensorcc_status tensorcc_kernel_describe(const tensorcc_kernel *k, tensorcc_kernel_info *out);
 typedef struct tensorcc_work {
     uint32_t struct_size;
-    double flops, bytes, terms;
+    double flops, bytes, terms; /* -1: not known (Tile IR text), or too many to count */
 } tensorcc_work;
 TENSORCC_API tensorcc_status tensorcc_kernel_work(tensorcc_kernel *k, const int64_t *sizes, tensorcc_work *out);
 TENSORCC_API tensorcc_status tensorcc_explain(tensorcc_kernel *k, const int64_t *sizes, tensorcc_blob **out);

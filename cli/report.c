@@ -1,0 +1,176 @@
+/* report: errors of the command (messages.def) and of the library, for people and for --json; crashes. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *id;
+    int status;
+    const char *text, *help;
+} message[MESSAGES] = {
+#define MESSAGE(ID, STATUS, TEXT, HELP) {#ID, STATUS, TEXT, HELP},
+#include "cli/messages.def"
+};
+
+json_t *cli_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
+
+json_t *cli_text(const char *s)
+{
+    if (!s) return json_null();
+    json_t *j = json_string(s);
+    if (j) return j;
+    char *copy = strdup(s); /* not UTF-8 */
+    for (char *c = copy; c && *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    j = copy ? json_string(copy) : NULL;
+    free(copy);
+    return j ? j : json_null();
+}
+
+static int report(App *a, MessageId id, const char *help, va_list ap)
+{
+    char text[2048], code[8];
+    vsnprintf(text, sizeof text, message[id].text, ap);
+    for (char *s = text; *s; s++) /* names on a command line may hold anything */
+        if ((unsigned char)*s < ' ') *s = '?';
+    snprintf(code, sizeof code, "%.*s", (int)strcspn(message[id].id, "_"), message[id].id);
+    if (!help) help = message[id].help;
+    const char *red = a->colour ? "\033[1;31m" : "", *off = a->colour ? "\033[0m" : "";
+    fprintf(stderr, "%serror[%s]%s: %s\n", red, code, off, text);
+    if (help) fprintf(stderr, "help: %s\n", help);
+    if (a->error) return message[id].status;
+    json_t *notes = json_array();
+    if (help) json_array_append_new(notes, cli_text(cli_printf(a, "help: %s", help)));
+    a->error = json_pack("{s:s, s:o, s:n, s:n, s:n, s:o}", "code", code, "message", cli_text(text), "file", "line",
+                         "column", "notes", notes);
+    return message[id].status;
+}
+
+int cli_error(App *a, MessageId id, ...)
+{
+    va_list ap;
+    va_start(ap, id);
+    int status = report(a, id, NULL, ap);
+    va_end(ap);
+    return status;
+}
+
+int cli_error_help(App *a, MessageId id, const char *help, ...)
+{
+    va_list ap;
+    va_start(ap, help);
+    int status = report(a, id, help, ap);
+    va_end(ap);
+    return status;
+}
+
+void cli_note(App *a, const char *fmt, ...)
+{
+    if (a->quiet) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+void cli_diagnostic(void *app, const tensorcc_diagnostic *d)
+{
+    App *a = app;
+    fputs(d->rendered, stderr);
+    size_t n = strlen(d->rendered);
+    if (n && d->rendered[n - 1] != '\n') fputc('\n', stderr);
+    if (d->warning || a->error) return;
+    json_t *notes = json_array();
+    for (int i = 0; i < d->nnotes; i++) json_array_append_new(notes, cli_text(d->notes[i]));
+    a->error = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "code", cli_text(d->code), "message", cli_text(d->message),
+                         "file", cli_text(d->file), "line", d->line ? json_integer(d->line) : json_null(), "column",
+                         d->column ? json_integer(d->column) : json_null(), "notes", notes);
+}
+
+int cli_open(App *a, int threads)
+{
+    tensorcc_context_options o = {
+        .struct_size = sizeof o, .on_diagnostic = cli_diagnostic, .user = a, .threads = threads, .colour = a->colour};
+    return cli_status(a, tensorcc_open(&o, &a->ctx));
+}
+
+/* ---- bugs ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Everything needed to see it again: command line, versions, source. */
+static void write_reproducer(App *a)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = cli_printf(a, "%s/tcc-bug-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    int fd = mkstemp(path);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!f) return;
+    fprintf(f, "%s\ncommand:", tensorcc_toolchain());
+    for (int i = 0; i < a->argc; i++) fprintf(f, " '%s'", a->argv[i]);
+    fprintf(f, "\nmessage: %s\n\n%s", tensorcc_message(a->ctx), a->source ? a->source : "");
+    fclose(f);
+    fprintf(stderr, "note: %s reproduces it\n", path);
+}
+
+int cli_status(App *a, tensorcc_status s)
+{
+    if (s == TENSORCC_E_BUG) write_reproducer(a);
+    if (s && !a->error)
+        a->error = json_pack("{s:n, s:o, s:n, s:n, s:n, s:[]}", "code", "message", cli_text(tensorcc_message(a->ctx)),
+                             "file", "line", "column", "notes");
+    return (int)s;
+}
+
+static void say(int fd, const char *s)
+{
+    ssize_t n = write(fd, s, strlen(s));
+    (void)n;
+}
+
+/* Nothing of the program can be trusted any more: system calls only. The command line is what reproduces the crash. */
+static void crashed(int sig)
+{
+    char path[64] = "/tmp/tcc-crash-", digits[16], buf[4096];
+    const char *tail = ".txt";
+    size_t n = strlen(path), d = 0;
+    for (unsigned pid = (unsigned)getpid(); pid; pid /= 10) digits[d++] = (char)('0' + pid % 10);
+    while (d) path[n++] = digits[--d];
+    memcpy(path + n, tail, strlen(tail) + 1);
+    say(2, "error[C036]: tcc crashed (");
+    say(2, sig == SIGSEGV   ? "segmentation fault"
+           : sig == SIGABRT ? "abort"
+           : sig == SIGFPE  ? "arithmetic"
+                            : "illegal access");
+    say(2, ")\nhelp: please report it, with the command line in ");
+    int out = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), in = open("/proc/self/cmdline", O_RDONLY);
+    ssize_t got = in < 0 || out < 0 ? 0 : read(in, buf, sizeof buf);
+    for (ssize_t i = 0; i < got; i++)
+        if (!buf[i]) buf[i] = i + 1 < got ? ' ' : '\n';
+    if (got > 0) got = write(out, buf, (size_t)got);
+    say(2, path);
+    say(2, "\n");
+    _exit(BUG);
+}
+
+void cli_watch_crashes(App *a)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    enum { STACK = 64 << 10 }; /* of its own, since the other one may be used up */
+    stack_t stack = {.ss_sp = cli_alloc(a, STACK), .ss_size = STACK};
+    struct sigaction sa = {.sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_RESETHAND};
+    const int sig[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    sigaltstack(&stack, NULL);
+    for (size_t i = 0; i < sizeof sig / sizeof *sig; i++) sigaction(sig[i], &sa, NULL);
+#else
+    (void)a;
+#endif
+}
