@@ -91,6 +91,34 @@ static LLVMValueRef add_sub_mul(Fn *f, ExprOp op, DType t, LLVMValueRef a, LLVMV
     return cg_round(f, t, flag(f, t, r, LLVMFastMathAllowContract));
 }
 
+/* x to an integer power in wrapping arithmetic, by squaring; negative powers are 0 but of 1 and -1. n is i64. */
+static LLVMValueRef int_power(Fn *f, DType t, LLVMValueRef x, LLVMValueRef n)
+{
+    LLVMBuilderRef b = f->b;
+    LLVMTypeRef ty = LLVMTypeOf(x), tn = LLVMTypeOf(n);
+    LLVMValueRef one = cg_int(ty, 1), zero = cg_int(ty, 0), n0 = cg_int(tn, 0);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(b), loop = cg_block_new(f, "square"), done = cg_block_new(f, "powered");
+    LLVMBuildBr(b, loop);
+    cg_enter(f, loop);
+    LLVMValueRef r = LLVMBuildPhi(b, ty, ""), base = LLVMBuildPhi(b, ty, ""), left = LLVMBuildPhi(b, tn, "");
+    LLVMValueRef odd = LLVMBuildICmp(b, LLVMIntNE, LLVMBuildAnd(b, left, cg_int(tn, 1), ""), n0, "");
+    LLVMValueRef r2 = LLVMBuildSelect(b, odd, LLVMBuildMul(b, r, base, ""), r, "");
+    LLVMValueRef base2 = LLVMBuildMul(b, base, base, ""), left2 = LLVMBuildLShr(b, left, cg_int(tn, 1), "");
+    LLVMBasicBlockRef preds[] = {from, loop};
+    LLVMAddIncoming(r, (LLVMValueRef[]){one, r2}, preds, 2);
+    LLVMAddIncoming(base, (LLVMValueRef[]){x, base2}, preds, 2);
+    LLVMAddIncoming(left, (LLVMValueRef[]){n, left2}, preds, 2);
+    LLVMBuildCondBr(b, cg_any(f, LLVMBuildICmp(b, LLVMIntNE, left2, n0, "")), loop, done);
+    cg_enter(f, done);
+    LLVMValueRef unit = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, x, one, ""), one, zero, "");
+    if (is_signed(t)) {
+        LLVMValueRef last = LLVMBuildICmp(b, LLVMIntNE, LLVMBuildAnd(b, n, cg_int(tn, 1), ""), n0, "");
+        LLVMValueRef minus = LLVMBuildICmp(b, LLVMIntEQ, x, cg_int(ty, -1), "");
+        unit = LLVMBuildSelect(b, minus, LLVMBuildSelect(b, last, cg_int(ty, -1), one, ""), unit, "");
+    }
+    return cg_wrap(f, t, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, n, n0, ""), unit, r2, ""));
+}
+
 LLVMValueRef cg_op(Fn *f, ExprOp op, DType t, LLVMValueRef *a)
 {
     bool real = te_is_float(t);
@@ -125,6 +153,7 @@ LLVMValueRef cg_op(Fn *f, ExprOp op, DType t, LLVMValueRef *a)
     case EX_ROUND: return real ? cg_call1(f, "llvm.rint", a[0]) : a[0];
     case EX_TRUNC: return real ? cg_call1(f, "llvm.trunc", a[0]) : a[0];
     case EX_SQRT: return cg_round(f, t, cg_call1(f, "llvm.sqrt", a[0]));
+    case EX_POWI: return real ? cg_math(f, op, t, a) : int_power(f, t, a[0], a[1]);
     default: return cg_math(f, op, t, a);
     }
 }

@@ -45,7 +45,7 @@ bool cg_emit(const TileProg *p, const Target *t, const CgOptions *o, CgEmit kind
              char **error)
 {
     *error = NULL;
-    LLVMTargetMachineRef tm = cg_machine(t, o->opt, false, error);
+    LLVMTargetMachineRef tm = cg_machine(t, o->opt, error);
     if (!tm) return false;
     LLVMContextRef ctx = LLVMContextCreate();
     LLVMModuleRef m = cg_module(ctx, p, t, o, o->symbol ? o->symbol : p->op->name, tm, error);

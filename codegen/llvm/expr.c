@@ -404,7 +404,7 @@ static Val powi(Fn *f, const Expr *e)
     same_form(f, &x, &n);
     DType from = e->arg[1]->type;
     LLVMValueRef args[] = {x.v, from == DT_INDEX ? n.v : cg_cast(f, DT_I64, from, n.v)};
-    return cg_val(cg_math(f, EX_POWI, e->type, args));
+    return cg_val(cg_op(f, EX_POWI, e->type, args));
 }
 
 static Val operation(Fn *f, const Expr *e)

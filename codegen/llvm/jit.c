@@ -179,7 +179,7 @@ static LLVMMemoryBufferRef compile(CgEngine *e, const TileProg *p, const Target 
 {
     char *key = machine_key(t, o->opt), *text = NULL;
     LLVMTargetMachineRef tm = key ? take_machine(e, key) : NULL;
-    if (!tm) tm = cg_machine(t, o->opt, true, error);
+    if (!tm) tm = cg_machine(t, o->opt, error);
     if (!tm) {
         free(key);
         return NULL;

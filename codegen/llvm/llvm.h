@@ -251,7 +251,7 @@ void cg_debug_at(Fn *f, Span s);
 /* ---- passes.c, machine.c
  * ----------------------------------------------------------------------------------------------- */
 bool cg_passes(LLVMModuleRef m, LLVMTargetMachineRef tm, int opt, char **error);
-LLVMTargetMachineRef cg_machine(const Target *t, int opt, bool jit, char **error);
+LLVMTargetMachineRef cg_machine(const Target *t, int opt, char **error);
 /* Program → optimised module in ctx. */
 LLVMModuleRef cg_module(LLVMContextRef ctx, const TileProg *p, const Target *t, const CgOptions *o, const char *symbol,
                         LLVMTargetMachineRef tm, char **error);

@@ -403,31 +403,14 @@ static void store_lanes(Fn *f, const Tensor *t, const Place *p, Val off, LLVMVal
         store_each(f, t, p, off, v, m);
 }
 
-/* The value that the last active lane has, for a place that all lanes share. */
-static LLVMValueRef last_lane(Fn *f, Val v, Mask m)
-{
-    LLVMTypeRef i64 = f->c->i64;
-    LLVMValueRef lane = cg_int(i64, f->lanes - 1);
-    if (v.kind == VAL_UNI) return v.v;
-    if (m.n)
-        lane = LLVMBuildSub(f->b, m.n, cg_int(i64, 1), "");
-    else if (m.m) {
-        LLVMTypeRef bits = LLVMIntTypeInContext(f->c->ctx, (unsigned)f->lanes);
-        LLVMValueRef zeros[] = {LLVMBuildBitCast(f->b, m.m, bits, ""), cg_int(f->c->i1, 0)};
-        LLVMValueRef lead = cg_call(f, "llvm.ctlz", bits, 2, zeros);
-        LLVMValueRef wide = f->lanes > 64 ? LLVMBuildTrunc(f->b, lead, i64, "") : LLVMBuildZExt(f->b, lead, i64, "");
-        lane = LLVMBuildSub(f->b, lane, f->lanes == 64 ? lead : wide, "");
-    }
-    return LLVMBuildExtractElement(f->b, cg_vec(f, v), lane, "");
-}
-
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m)
 {
     const Place *p = &f->place[t->id];
     off = per_lane(f, p, off);
     bool raw = p->rep == REP_NIBBLE;
     if (off.kind == VAL_UNI) {
-        LLVMValueRef x = last_lane(f, v, m);
+        if (v.kind != VAL_UNI) cg_fail(f->c, "lanes store different values to one place of %s", t->name);
+        LLVMValueRef x = v.v;
         store_one(f, t, p, off.v, raw ? x : cg_encode(f, t->type, p->rep, x), m.m && !m.some ? cg_any(f, m.m) : NULL);
         return;
     }

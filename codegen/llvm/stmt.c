@@ -99,46 +99,17 @@ static void insert_at(Fn *f, const Stmt *s, Val x, Val i, const Val *ix, LLVMVal
     cg_count_close(f, &l);
 }
 
-static Val one_lane(Fn *f, Val v, int lane)
-{
-    if (v.kind == VAL_UNI) return v;
-    return cg_uni(LLVMBuildExtractElement(f->b, cg_vec(f, v), cg_int(f->c->i32, lane), ""));
-}
-
 static void insert(Fn *f, const Stmt *s)
 {
     const Tensor *vals = s->insert.vals;
     int rank = vals->rank;
     Val *ix = NEW_ARRAY(f->c->mem, Val, rank);
-    bool varies = f->place[vals->id].lanes > 1;
-    for (int k = 0; k < rank - 1; k++) {
-        ix[k] = cg_expr(f, s->insert.ix[k]);
-        varies |= ix[k].kind != VAL_UNI;
-    }
+    for (int k = 0; k < rank - 1; k++) ix[k] = cg_expr(f, s->insert.ix[k]);
     Val x = cg_expr(f, s->insert.value), i = cg_expr(f, s->insert.index);
     DType from = s->insert.index->type, to = s->insert.where->type;
     i = cg_val(cg_cast(f, to, from, i.kind == VAL_UNI ? i.v : cg_vec(f, i)));
     LLVMValueRef slots = cg_scalar(f, s->insert.slots);
-    if (f->lanes == 1 || varies) {
-        insert_at(f, s, x, i, ix, slots);
-        return;
-    }
-    /* one list for all lanes: the candidates go in one after another */
-    int lanes = f->lanes;
-    Mask mask = f->mask;
-    for (int k = 0; k < lanes; k++) {
-        LLVMBasicBlockRef in = cg_block_new(f, "lane"), out = cg_block_new(f, "next");
-        LLVMBuildCondBr(f->b, cg_lane_active(f, mask, k), in, out);
-        cg_enter(f, in);
-        Val xk = one_lane(f, x, k), ik = one_lane(f, i, k);
-        f->lanes = 1;
-        f->mask = (Mask){0};
-        insert_at(f, s, xk, ik, ix, slots);
-        f->lanes = lanes;
-        f->mask = mask;
-        cg_goto(f, out);
-        cg_enter(f, out);
-    }
+    insert_at(f, s, x, i, ix, slots);
 }
 
 static void reduce(Fn *f, const Stmt *s)

@@ -194,7 +194,7 @@ const Target *cg_target(Arena *mem, const char *name)
 
 /* ---- LLVM's target machines
  * ---------------------------------------------------------------------------------------------------- */
-LLVMTargetMachineRef cg_machine(const Target *t, int opt, bool jit, char **error)
+LLVMTargetMachineRef cg_machine(const Target *t, int opt, char **error)
 {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
@@ -212,12 +212,11 @@ LLVMTargetMachineRef cg_machine(const Target *t, int opt, bool jit, char **error
     }
     static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
                                                  LLVMCodeGenLevelAggressive};
-    LLVMTargetMachineRef tm =
-        LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
-                                levels[opt < 0   ? 0
-                                       : opt > 3 ? 3
-                                                 : opt],
-                                LLVMRelocPIC, jit ? LLVMCodeModelJITDefault : LLVMCodeModelDefault);
+    LLVMTargetMachineRef tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
+                                                      levels[opt < 0   ? 0
+                                                             : opt > 3 ? 3
+                                                                       : opt],
+                                                      LLVMRelocPIC, LLVMCodeModelSmall);
     if (!tm) *error = strdup("LLVM cannot make code for this processor");
     return tm;
 }
