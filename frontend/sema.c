@@ -111,13 +111,14 @@ static void consts(Sema *s, int n, const FeConst *given)
         const AstConst *x = &a->cst[i];
         Const *c = &op->cst[i];
         *c = (Const){.name = x->name.text, .type = x->type, .has_default = x->value != NULL, .span = x->name.span};
-        if (x->value) {
+        if (x->type == DT_NONE) s->errors++; /* could not be read: uses of it are silent */
+        if (x->value && x->type != DT_NONE) {
             Val v = fe_value(s, x->value);
             c->value = fe_assignable(s, v, x->type, arena_printf(s->mem, "`%s`", c->name), x->value->span);
         }
         fe_declare(s, x->name, SYM_CONST)->at = i;
         for (int k = 0; k < n; k++) {
-            if (strcmp(given[k].name, c->name) != 0) continue;
+            if (strcmp(given[k].name, c->name) != 0 || c->type == DT_NONE) continue;
             override(s, c, given[k].value);
             bad |= !c->value;
         }
@@ -136,6 +137,9 @@ static void parameter(Sema *s, const AstParam *p, TensorKind kind)
     y->t = te_new_tensor(s->op, p->name.text, p->type, kind, p->rank, NEW_ARRAY(s->mem, Expr *, p->rank), p->span);
     y->t->scalar = !p->has_shape;
     y->defined = kind != TK_OUTPUT;
+    if (p->type != DT_NONE) return;
+    y->kind = SYM_BAD; /* could not be read: uses of it are silent */
+    s->errors++;
 }
 
 static void shapes(Sema *s, const AstParam *p, Tensor *t)
@@ -195,8 +199,23 @@ static void unassigned(Sema *s)
     }
 }
 
+/* A header that could be read in part only leaves names out. */
+static bool is_whole(const AstOp *a)
+{
+    bool whole = a->name.text != NULL;
+    for (int i = 0; i < a->ndims; i++) whole &= a->dim[i].name.text != NULL;
+    for (int i = 0; i < a->nconsts; i++) whole &= a->cst[i].name.text != NULL;
+    for (int i = 0; i < a->ninputs; i++) whole &= a->input[i].name.text != NULL;
+    for (int i = 0; i < a->noutputs; i++) whole &= a->output[i].name.text != NULL;
+    return whole;
+}
+
 static void check_op(Sema *s, int nconsts, const FeConst *given)
 {
+    if (s->ast->broken && !is_whole(s->ast)) { /* all else would be guesses */
+        s->errors++;
+        return;
+    }
     dims(s);
     consts(s, nconsts, given);
     parameters(s);

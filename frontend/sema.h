@@ -143,7 +143,7 @@ const Bound *fe_bound(Sema *s, const char *name);
 const char *fe_fresh_index(Sema *s, const char *name); /* for a fn's own index: a name that is free in the op */
 FnSym *fe_fn(Sema *s, const char *name);
 typedef enum Want { WANT_VALUE = 1, WANT_TENSOR = 2, WANT_FN = 4, WANT_SIZE = 8 } Want;
-void fe_suggest(Sema *s, Diag *d, const char *name, Want want);
+bool fe_suggest(Sema *s, Diag *d, const char *name, Want want); /* whether there is one */
 const char *fe_closest(Sema *s, const char *name, int n, const char *const *among);
 const char *fe_what(const Sym *sym);    /* "an input", "a dim" */
 const char *fe_src(Sema *s, Span span); /* the text at span, shortened */

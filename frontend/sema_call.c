@@ -173,6 +173,17 @@ static bool is_red(const char *name)
     return false;
 }
 
+static bool defined_later(Sema *s, Diag *d, const char *name)
+{
+    for (int i = 0; i < s->file->nitems; i++) {
+        const AstFn *fn = s->file->item[i].fn;
+        if (!fn || strcmp(fn->name.text, name) != 0) continue;
+        fe_note_at(s, d, fn->name.span, "`%s` is defined here: a fn is visible from its definition on", name);
+        return true;
+    }
+    return false;
+}
+
 Val fe_call(Sema *s, const AstExpr *a)
 {
     FnSym *f = visible(s, a->text);
@@ -191,8 +202,8 @@ Val fe_call(Sema *s, const AstExpr *a)
         fe_help_at(s, d, "`%s` is %s: its index stands in brackets", a->text, fe_what(y));
     else if (s->frame && !strcmp(s->frame->fn->name.text, a->text))
         fe_help_at(s, d, "a fn sees earlier fns only, not itself");
-    else
-        fe_suggest(s, d, a->text, WANT_FN);
+    else if (!defined_later(s, d, a->text) && !fe_suggest(s, d, a->text, WANT_FN))
+        fe_help_at(s, d, "functions are those of the language, dtypes as casts, and the fns defined before the op");
     return none;
 }
 

@@ -9,7 +9,9 @@ static const Val none = {0};
 
 void fe_too_large(Sema *s, const char *what)
 {
-    FE_ERROR(s, D_N024_TOO_LARGE, s->stmt ? s->stmt->rhs->span : s->ast->name.span, what);
+    const Frame *f = s->frame;
+    while (f && f->up) f = f->up;
+    FE_ERROR(s, D_N024_TOO_LARGE, s->stmt ? s->stmt->rhs->span : f ? f->fn->name.span : s->ast->name.span, what);
     s->gave_up = !s->dry;
 }
 
@@ -36,6 +38,13 @@ static Val of_index(Sema *s, const Bound *b, Span span)
     return fe_leaf(te_var(s->op, b->var, span));
 }
 
+static bool has_help(const Diag *d)
+{
+    for (const DiagNote *n = d->notes; n; n = n->next)
+        if (n->is_help) return true;
+    return false;
+}
+
 static Val unknown(Sema *s, const char *name, Span span, Want want)
 {
     if (s->ast->broken && !s->frame) { /* a statement that could not be read may define it */
@@ -45,7 +54,7 @@ static Val unknown(Sema *s, const char *name, Span span, Want want)
     if (s->frame) {
         Diag *d = FE_ERROR(s, D_N025_FN_USE, span, name);
         fe_suggest(s, d, name, WANT_VALUE);
-        if (fe_find(s, name)) fe_help_at(s, d, "give it to the fn as an argument");
+        fe_help_at(s, d, "give it to the fn as an argument");
         return none;
     }
     Diag *d = FE_ERROR(s, D_N001_UNKNOWN, span, name);
@@ -57,6 +66,7 @@ static Val unknown(Sema *s, const char *name, Span span, Want want)
             fe_note_at(s, d, later->span, "`%s` is defined here, later: statements take effect in order", name);
             return none;
         }
+    if (d && !has_help(d)) fe_help_at(s, d, "what an op uses is among its dims, consts, inputs and earlier `let`s");
     return none;
 }
 
@@ -74,7 +84,8 @@ static const char *sample_index(Sema *s, int rank)
 static bool readable(Sema *s, const Sym *y, Span span)
 {
     if (s->size) {
-        FE_ERROR(s, D_N018_SIZES_ONLY, span, s->size, y->name, fe_what(y));
+        Diag *d = FE_ERROR(s, D_N018_SIZES_ONLY, span, s->size, y->name, fe_what(y));
+        fe_help_at(s, d, "make `%s` a dim or a const", y->name);
         return false;
     }
     if (y->defined || (y == s->self_sym && s->stmt->seq.text)) return true;
@@ -116,7 +127,7 @@ static Val name(Sema *s, const AstExpr *a)
         fe_help_at(s, d, "write `%s[%s]`", a->text, sample_index(s, y->t->rank));
         return none;
     }
-    if (y->t->type == DT_NONE) return s->dry ? wild(s, a->span, false) : none;
+    if (y->t->type == DT_NONE) return wild(s, a->span, false);
     return fe_leaf(te_load(s->op, y->t, 0, NULL, NULL, a->span));
 }
 
@@ -150,7 +161,7 @@ static Sym *accessed(Sema *s, const AstExpr *a)
     if (!what && y->t->scalar) what = "a scalar";
     if (!what) return readable(s, y, a->name_span) ? y : NULL;
     Diag *d = FE_ERROR(s, D_N013_NO_TENSOR, a->name_span, a->text, what);
-    if (y && y->kind == SYM_TENSOR) fe_help_at(s, d, "write `%s` alone", a->text);
+    fe_help_at(s, d, "write `%s` alone", a->text);
     return NULL;
 }
 
@@ -172,12 +183,12 @@ static Val access(Sema *s, const AstExpr *a)
         Diag *d = FE_ERROR(s, D_N012_RANK, a->span, a->text, y->t->rank, plural(y->t->rank), a->nargs,
                            a->nargs == 1 ? "ex is" : "ices are");
         fe_note_at(s, d, y->span, "`%s` is defined here", a->text);
+        fe_help_at(s, d, "write `%s[%s]`", a->text, sample_index(s, y->t->rank));
         return none;
     }
     if (!ok || (a->other && fe_bad(other))) return none;
     VEC_PUSH(s->mem, &parts, other);
     if (y->t->type == DT_NONE) { /* the recurrence whose type is sought */
-        if (!s->dry) return none;
         if (!other.e) return wild(s, a->span, other.p && other.p->has_float);
         return fe_typed(s, other.e, parts.at, parts.n);
     }
@@ -195,10 +206,7 @@ bool fe_condition(Sema *s, Val v, Span span, const char *what, Expr **out)
 {
     *out = NULL;
     if (fe_bad(v)) return false;
-    if (v.p && v.p->wild) {
-        *out = te_int(s->op, DT_U1, 1, span);
-        return true;
-    }
+    if (v.p && v.p->wild) return (*out = fe_settle(s, v, DT_U1)) != NULL;
     if (v.e && v.e->type == DT_U1) {
         *out = v.e;
         return true;

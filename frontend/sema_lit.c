@@ -58,8 +58,13 @@ static const char *limits(TeOp *op, DType t)
         int64_t hi = ((int64_t)1 << (bits - !u)) - 1;
         return arena_printf(op->mem, "%lld..%lld", u ? 0LL : (long long)-hi - 1, (long long)hi);
     }
-    return arena_printf(op->mem, "at most %.9g",
-                        te_type[t].reg == RC_F64 ? num_greatest(t).d : (double)num_greatest(t).f);
+    double most = 1;
+    while (isfinite(te_float(op, t, 2 * most, (Span){0})->f)) most *= 2;
+    for (double step = most / 2, more; step > 0; step /= 2) {
+        more = most + step;
+        if (isfinite(more) && te_float(op, t, more, (Span){0})->f == more) most = more;
+    }
+    return arena_printf(op->mem, "at most %.9g", most);
 }
 
 /* The node of a literal in type t; NULL, and why, when it has no value there. */
@@ -101,7 +106,7 @@ Expr *fe_literal_value(Sema *s, const AstExpr *lit, bool neg, DType t, Span span
     Expr *e = literal(s->op, &l, t, &code, &why);
     if (e) return e;
     const char *text = arena_printf(s->mem, "%s%s", neg ? "-" : "", lit->text);
-    Diag *d = FE_ERROR(s, code, span, text, te_type[t].name);
+    Diag *d = FE_ERROR(s, code, span, text, t == DT_INDEX ? "an index" : te_type[t].name);
     fe_help_at(s, d, "%s", why);
     return NULL;
 }
@@ -147,6 +152,10 @@ bool fe_text_value(TeOp *op, const char *text, DType t, Span span, Expr **value,
         l.is_float = true;
     } else if (!lex_number(l.text, &l)) {
         *why = te_is_float(t) ? "it is no number" : "it is no integer of 64 bits";
+        return false;
+    }
+    if (l.is_float && !te_is_float(t)) {
+        *why = arena_printf(op->mem, "it is no integer, and %s holds %s", te_type[t].name, limits(op, t));
         return false;
     }
     DiagCode code;

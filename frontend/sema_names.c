@@ -14,7 +14,7 @@ bool fe_fresh(Sema *s, DiagCode code, Span span)
     s->errors++;
     if (s->dry || s->gave_up) return false;
     for (const Diag *d = s->diags->first; d; d = d->next)
-        if (d->code == code && d->span.src == span.src && d->span.at == span.at && d->span.len == span.len)
+        if (span.src && d->code == code && d->span.src == span.src && d->span.at == span.at && d->span.len == span.len)
             return false;
     return true;
 }
@@ -23,7 +23,7 @@ Diag *fe_framed(Sema *s, Diag *d)
 {
     int n = 0;
     for (const Frame *f = s->frame; f && d && n < 3; f = f->up, n++)
-        diag_note(s->diags, d, f->call, "in this use of `%s`", f->fn->name.text);
+        if (f->up || !s->trial) diag_note(s->diags, d, f->call, "in this use of `%s`", f->fn->name.text);
     return d;
 }
 
@@ -142,7 +142,7 @@ static bool taken(Sema *s, AstName name, const Sym *by)
 Sym *fe_declare(Sema *s, AstName name, SymKind kind)
 {
     Sym *old = fe_find(s, name.text);
-    if (!name.text[0] || taken(s, name, old)) {
+    if (taken(s, name, old) && old) {
         Sym *y = NEW(s->mem, Sym); /* keeps the caller going; nobody finds it */
         y->name = name.text;
         y->kind = kind;
@@ -274,9 +274,9 @@ const char *fe_closest(Sema *s, const char *name, int n, const char *const *amon
     return c.name;
 }
 
-void fe_suggest(Sema *s, Diag *d, const char *name, Want want)
+bool fe_suggest(Sema *s, Diag *d, const char *name, Want want)
 {
-    if (!d) return;
+    if (!d) return true;
     Closest c = start(name);
     if (want & WANT_FN) {
         for (int i = 0; i < s->fns.n; i++) consider(&c, s->fns.at[i].fn->name.text);
@@ -297,4 +297,5 @@ void fe_suggest(Sema *s, Diag *d, const char *name, Want want)
                 consider(&c, y->name);
         }
     if (c.name) fe_help_at(s, d, "did you mean `%s`?", c.name);
+    return c.name != NULL;
 }

@@ -76,8 +76,10 @@ static Sym *assigned(Sema *s, const AstLhs *l)
     fe_note_at(s, d, y->span, "`%s` is named here", l->name.text);
     if (y->kind == SYM_TENSOR && y->t->kind == TK_LET)
         fe_help_at(s, d, "a let is defined once; give the new value another name");
-    else if (y->kind == SYM_TENSOR)
-        fe_help_at(s, d, "declare it `inout` to update it in place");
+    else
+        fe_help_at(s, d,
+                   y->kind == SYM_TENSOR ? "declare it `inout` to update it in place"
+                                         : "results, inouts and new `let`s are assigned");
     return NULL;
 }
 
@@ -151,6 +153,7 @@ static bool ranks(Sema *s, const AstLhs *l, const Sym *y)
                         : FE_ERROR(s, D_N012_RANK, l->name.span, t->name, t->rank, t->rank == 1 ? "" : "s", l->n,
                                    l->n == 1 ? "ex is" : "ices are");
     fe_note_at(s, d, y->span, "`%s` is declared here", t->name);
+    fe_help_at(s, d, t->scalar ? "write `%s = …`" : "give it an index for each dimension", t->name);
     return false;
 }
 
@@ -279,9 +282,13 @@ static Expr *right(Sema *s, const AstStmt *st, const Left *l)
 {
     Tensor *t = l->sym[0] ? l->sym[0]->t : NULL;
     int errors = s->errors;
-    if (st->let && s->seq) t->type = recurrence_type(s, st);
+    bool recurrence = st->let && s->seq;
+    if (recurrence) t->type = recurrence_type(s, st);
     Val v = fe_value(s, st->rhs);
-    if (fe_bad(v) && s->errors == errors && !s->gave_up) FE_ERROR(s, D_T010_SEQ_TYPE, st->rhs->span, t ? t->name : "");
+    if (recurrence && t->type == DT_NONE) { /* for a mistake, which is reported by now */
+        if (s->errors == errors) FE_ERROR(s, D_T010_SEQ_TYPE, st->rhs->span, t->name);
+        return NULL;
+    }
     if (!t || fe_bad(v)) return NULL;
     if (st->let) return let_value(s, st, t, v);
     const char *what = arena_printf(s->mem, "`%s`", t->name);
@@ -326,7 +333,7 @@ static void find_seq(Sema *s, const AstStmt *st, Left *l)
     int n = 0;
     for (int i = 0; i < lhs->n && n < 16; i++) names[n++] = lhs->ix[i].name.text;
     const char *near = fe_closest(s, st->seq.text, n, names);
-    if (near) fe_help_at(s, d, "did you mean `%s`?", near);
+    fe_help_at(s, d, near ? "did you mean `%s`?" : "`seq` names the index along which the recurrence goes", near);
     l->ok = false;
 }
 

@@ -16,10 +16,9 @@ static void count(Sema *s, Val *v, const Val *parts, int n)
     v->size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
     v->depth++;
     if ((v->size <= TREE_MAX && v->depth <= TREE_DEPTH) || s->gave_up) return;
-    FE_ERROR(s, D_N024_TOO_LARGE, s->stmt ? s->stmt->rhs->span : s->ast->name.span,
-             v->depth > TREE_DEPTH ? "with its fns written out, an expression is too deep"
-                                   : "with its fns written out, an expression has more than a million operations");
-    s->gave_up = !s->dry;
+    fe_too_large(s, v->depth > TREE_DEPTH
+                        ? "with its fns written out, an expression is too deep"
+                        : "with its fns written out, an expression has more than a million operations");
     *v = (Val){0};
 }
 

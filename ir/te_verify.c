@@ -3,13 +3,12 @@
  * Needs nothing; changes nothing. Run after sema and after every pass in debug builds. */
 #include "ir/te.h"
 
-#include <string.h>
-
 typedef struct Verify {
     Arena *mem;
     const TeOp *op;
     const char *broken;
-    uint8_t *seen;     /* by Expr.id: 1 after it was found well formed */
+    int *seen;         /* by Expr.id: the turn in which it was found well formed */
+    int turn;          /* 1, and one more for each definition */
     uint8_t *bound;    /* by Var.id: in scope */
     uint8_t *readable; /* by Tensor.id */
     const Def *def;
@@ -132,8 +131,9 @@ static void expr(Verify *v, const Expr *e)
     RULE(e->op < EX_COUNT && e->type < DT_COUNT, "operation and type are known");
     RULE(e->id >= 0 && e->id < v->op->nexprs, "a node's number is below nexprs");
     bool closed = !te_expr[e->op].arity && e->op != EX_REDUCE;
-    if (!closed && v->seen[e->id]) return; /* within one definition a shared node is well formed wherever it stands */
-    v->seen[e->id] = 1;
+    if (!closed && v->seen[e->id] == v->turn)
+        return; /* within one definition a shared node is well formed wherever it stands */
+    v->seen[e->id] = v->turn;
     if (closed) {
         leaf(v, e);
         return;
@@ -172,7 +172,7 @@ static void tensors(Verify *v)
 static void definition(Verify *v, const Def *d, int at)
 {
     v->def = d;
-    memset(v->seen, 0, (size_t)v->op->nexprs + 1);
+    v->turn++;
     RULE(d->id == at && d->name && (d->nout == 1 || d->nout == 2),
          "a definition has its number and one or two results");
     for (int i = 0; i < d->nix && !v->broken; i++) bind(v, d->ix[i]);
@@ -201,7 +201,8 @@ static void definition(Verify *v, const Def *d, int at)
 const char *te_verify(Arena *mem, const TeOp *op)
 {
     Verify s = {.mem = mem, .op = op}, *v = &s;
-    v->seen = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);
+    v->turn = 1;
+    v->seen = NEW_ARRAY(mem, int, op->nexprs + 1);
     v->bound = NEW_ARRAY(mem, uint8_t, op->nvars + 1);
     v->readable = NEW_ARRAY(mem, uint8_t, op->ntensors + 1);
     for (int i = 0; i < op->nconsts && !v->broken; i++) {
