@@ -263,37 +263,6 @@ static void decide_order(Walk *w, Ctx *ctx, const Expr *e)
     w->told[e->id] = 1;
 }
 
-/* A range that was inferred, from a place where the variable stands alone, must be the same at all such places. */
-static void decide_agreement(Walk *w, const Expr *e)
-{
-    Bounds *b = &w->b;
-    for (int i = 0; i < e->nargs && !w->told[e->id]; i++) {
-        const Expr *x = e->arg[i], *end = e->load.t->shape[i];
-        if (x->op != EX_VAR || x->var->written) continue;
-        bool defines = false;
-        for (int k = 0; k < w->def->nix; k++) defines |= w->def->ix[k] == x->var;
-        if (defines && !w->def->let) continue; /* a result's range is its shape */
-        const Question q = {ASK_SAME, x->var->hi, end};
-        const Sym *hi = sched_sym_of(b, q.x), *se = sched_sym_of(b, end);
-        if (sched_prove(b, b->root, sched_sym_add(b, hi, se, -1)) &&
-            sched_prove(b, b->root, sched_sym_add(b, se, hi, -1)))
-            continue;
-        Witness wit;
-        bool differ = sched_refute(b, b->root, &q, &wit);
-        const char *name = x->var->name, *when = differ ? where_at(b, b->root, &wit) : "sizes that were not found";
-        Diag *d = diag_error(b->diags, D_B004_AGREE, span_of(x, e), name, quote(b, end), quote(b, q.x), when);
-        if (d) {
-            if (e->load.t->span.src)
-                diag_note(b->diags, d, e->load.t->span, "`%s` has the extent `%s` in this dimension", e->load.t->name,
-                          quote(b, end));
-            diag_help(b->diags, d, "write the range, `%s in 0..%s`, or say in a `where` that the two are equal", name,
-                      quote(b, q.x));
-        }
-        w->errors++;
-        w->told[e->id] = 1;
-    }
-}
-
 /* ---- other questions
  * -------------------------------------------------------------------------------------------------- */
 
@@ -343,7 +312,7 @@ static void decide_places(Walk *w, Ctx *ctx, const Expr *e)
         add_check(w, node(op, EX_LE, DT_U1, r->slot->hi, count), text, r->span);
         return;
     }
-    diag_error(b->diags, D_B006_PLACES, r->span, places, have);
+    diag_error(b->diags, D_B005_PLACES, r->span, places, have);
     w->errors++;
 }
 
@@ -398,7 +367,6 @@ static void walk_reduce(Walk *w, Ctx *ctx, const Expr *e)
 static void walk_load(Walk *w, Ctx *ctx, Expr *e)
 {
     for (int i = 0; i < e->nargs; i++) walk(w, ctx, e->arg[i]);
-    decide_agreement(w, e);
     decide_order(w, ctx, e);
     if (e->load.other) {
         e->flag = LOAD_GUARDED;
@@ -474,7 +442,7 @@ static void check_extent(Walk *w, const Tensor *t, Expr *ext)
     const Sym *x = sched_sym_of(b, ext);
     if (sched_prove(b, b->root, x)) return;
     if (sched_prove(b, b->root, sched_sym_add(b, sched_sym_const(b, -1), x, -1)) && !sched_ctx_dead(b, b->root)) {
-        diag_error(b->diags, D_B005_NEGATIVE, ext->span.src ? ext->span : t->span, quote(b, ext), t->name);
+        diag_error(b->diags, D_B004_NEGATIVE, ext->span.src ? ext->span : t->span, quote(b, ext), t->name);
         w->errors++;
         return;
     }

@@ -140,8 +140,7 @@ bool sched_ctx_dead(Bounds *b, Ctx *ctx); /* nothing satisfies ctx */
 /* ---- bounds_witness.c: sizes, variables and data at which a question has the answer no */
 typedef enum Ask {
     ASK_INDEX, /* 0 <= x < y */
-    ASK_LESS,  /* x < y */
-    ASK_SAME   /* x == y */
+    ASK_LESS   /* x < y */
 } Ask;
 typedef struct Question {
     Ask ask;

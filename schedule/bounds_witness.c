@@ -36,6 +36,7 @@ typedef struct Env {
     int nnumbers;
     int64_t x, y;
     bool reached; /* a point was evaluated */
+    bool spoiled; /* a point said nothing */
 } Env;
 
 /* ---- evaluation -------------------------------------------------------------------------------------------------- */
@@ -184,7 +185,6 @@ static bool answer_is_no(Env *env)
     switch (env->q->ask) {
     case ASK_INDEX: return env->x < 0 || env->x >= env->y;
     case ASK_LESS: return env->x >= env->y;
-    case ASK_SAME: return env->x != env->y;
     }
     return false;
 }
@@ -195,6 +195,7 @@ static bool try_var(Env *env, int k, int64_t v)
 {
     env->var[env->ctx[k]->var->id] = v;
     bool found = descend(env, k + 1);
+    env->spoiled |= env->bad;
     if (env->steps >= 0) env->bad = false; /* this point says nothing; the next may */
     return found;
 }
@@ -401,10 +402,14 @@ static bool try_sizes(Env *env, const bool *rel, bool data, long *steps)
 {
     for (int seed = 0; seed < (data ? SEEDS : 1); seed++) {
         env->seed = (uint64_t)seed * 7919 + 1;
-        if (!sizes_allowed(env, rel)) return false;
+        if (!sizes_allowed(env, rel)) {
+            env->spoiled = true;
+            return false;
+        }
         env->steps = STEPS_A_SIZE;
         bool found = descend(env, 0);
         *steps -= STEPS_A_SIZE - (env->steps > 0 ? env->steps : 0);
+        env->spoiled |= env->bad;
         env->bad = false;
         if (found) return true;
     }
@@ -448,10 +453,10 @@ static bool search(Bounds *b, const Ctx *ctx, const Question *q, const Expr *con
     }
     for (long steps = STEPS; steps > 0 && !found && next_sizes(s);) {
         for (int k = 0; k < s->n; k++) env.dim[s->dim[k]] = s->pool[k][s->at[k]];
-        env.reached = false;
+        env.reached = env.spoiled = false;
         steps -= 4; /* so that sizes which a `where` refuses at once count too */
         found = try_sizes(&env, rel, u.data, &steps);
-        if (cond && env.reached) {
+        if (cond && (env.reached || !env.spoiled)) { /* without a point the call is good all the more */
             env.steps = STEPS_A_SIZE;
             found = !eval(&env, cond).i;
         }
