@@ -1,5 +1,5 @@
-/* tile_expr.c: what printer, parser and verifier of Tile IR agree on about expressions: the type of each operation, the
- * text of literals and names. Relies on te.h's tables and num.h's rounding. */
+/* tile_expr.c: what printer, parser and verifier of Tile IR agree on about expressions: the type of each operation,
+ * whether a trip count is known, the text of literals and names. Relies on te.h's tables and num.h's rounding. */
 #include "ir/tile_priv.h"
 
 #include <langinfo.h>
@@ -76,6 +76,69 @@ DType tile_result_type(ExprOp op, int nargs, const DType *arg, const char **why)
 }
 
 bool tile_has_site(const Expr *e) { return (e->op == EX_DIV || e->op == EX_MOD) && !te_is_float((DType)e->type); }
+
+/* ---- trip counts ---------------------------------------------------------------------------------------------------
+ */
+/* hi - lo as a sum of terms; an UNROLL of all iterations needs it to be a number. */
+typedef struct Sum {
+    int64_t number;
+    int n;
+    struct {
+        const Expr *e;
+        int64_t times;
+    } term[16];
+    bool bad;
+} Sum;
+
+static bool same_leaf(const Expr *a, const Expr *b)
+{
+    return a == b || (a->op == EX_VAR && b->op == EX_VAR && a->var == b->var) ||
+           (a->op == EX_DIM && b->op == EX_DIM && a->sym == b->sym);
+}
+
+static void add(Sum *s, const Expr *e, int64_t times)
+{
+    for (int i = 0; i < s->n; i++)
+        if (same_leaf(s->term[i].e, e)) {
+            s->bad |= __builtin_add_overflow(s->term[i].times, times, &s->term[i].times);
+            return;
+        }
+    if (s->n == 16) {
+        s->bad = true;
+        return;
+    }
+    s->term[s->n].e = e;
+    s->term[s->n++].times = times;
+}
+
+static void sum_up(const TeOp *op, Sum *s, const Expr *e, int64_t times)
+{
+    int64_t value;
+    if (te_eval_size(op, e, &value)) {
+        s->bad |= __builtin_mul_overflow(value, times, &value) || __builtin_add_overflow(s->number, value, &s->number);
+    } else if (e->op == EX_ADD || (e->op == EX_SUB && times != INT64_MIN)) {
+        sum_up(op, s, e->arg[0], times);
+        sum_up(op, s, e->arg[1], e->op == EX_ADD ? times : -times);
+    } else if (e->op == EX_MUL && te_eval_size(op, e->arg[1], &value) &&
+               !__builtin_mul_overflow(value, times, &value)) {
+        sum_up(op, s, e->arg[0], value);
+    } else if (e->op == EX_MUL && te_eval_size(op, e->arg[0], &value) &&
+               !__builtin_mul_overflow(value, times, &value)) {
+        sum_up(op, s, e->arg[1], value);
+    } else {
+        add(s, e, times);
+    }
+}
+
+bool tile_trips_known(const TeOp *op, const Var *var)
+{
+    Sum s = {0};
+    sum_up(op, &s, var->hi, 1);
+    sum_up(op, &s, var->lo, -1);
+    for (int i = 0; i < s.n; i++)
+        if (s.term[i].times) return false;
+    return !s.bad;
+}
 
 /* ---- literals ---------------------------------------------------------------------------------------------------- */
 static void swap_point(char *s, const char *from, const char *to, size_t cap)

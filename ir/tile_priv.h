@@ -17,7 +17,8 @@ extern const char *const tile_site_name[SITE_CHECK + 1]; /* tile_expr.c */
 /* ---- tile_expr.c ------------------------------------------------------------------------------------------------- */
 /* The type of `op` applied to operands of these types, or DT_NONE and a reason. Not for leaves, LOAD, REDUCE, CAST. */
 DType tile_result_type(ExprOp op, int nargs, const DType *arg, const char **why);
-bool tile_has_site(const Expr *e); /* is an integer division, whose Expr.site says something */
+bool tile_has_site(const Expr *e);                      /* is an integer division, whose Expr.site says something */
+bool tile_trips_known(const TeOp *op, const Var *loop); /* hi - lo is a number, even if the bounds are not */
 /* A literal's number: the shortest text that reads back as x in type t, with `.` whatever the locale ("0.1", "-inf").
  */
 void tile_float_text(char buf[64], DType t, double x);

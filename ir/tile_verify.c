@@ -183,69 +183,6 @@ static uint32_t mask_of(Verifier *v, int n, Expr *const *e)
     return mask;
 }
 
-/* ---- trip counts ---------------------------------------------------------------------------------------------------
- */
-/* hi - lo as a sum of terms; an UNROLL of all iterations needs it to be a number. */
-typedef struct Sum {
-    int64_t number;
-    int n;
-    struct {
-        const Expr *e;
-        int64_t times;
-    } term[16];
-    bool bad;
-} Sum;
-
-static bool same_leaf(const Expr *a, const Expr *b)
-{
-    return a == b || (a->op == EX_VAR && b->op == EX_VAR && a->var == b->var) ||
-           (a->op == EX_DIM && b->op == EX_DIM && a->sym == b->sym);
-}
-
-static void add(Sum *s, const Expr *e, int64_t times)
-{
-    for (int i = 0; i < s->n; i++)
-        if (same_leaf(s->term[i].e, e)) {
-            s->bad |= __builtin_add_overflow(s->term[i].times, times, &s->term[i].times);
-            return;
-        }
-    if (s->n == 16) {
-        s->bad = true;
-        return;
-    }
-    s->term[s->n].e = e;
-    s->term[s->n++].times = times;
-}
-
-static void sum_up(const TeOp *op, Sum *s, const Expr *e, int64_t times)
-{
-    int64_t value;
-    if (te_eval_size(op, e, &value)) {
-        s->bad |= __builtin_mul_overflow(value, times, &value) || __builtin_add_overflow(s->number, value, &s->number);
-    } else if (e->op == EX_ADD || (e->op == EX_SUB && times != INT64_MIN)) {
-        sum_up(op, s, e->arg[0], times);
-        sum_up(op, s, e->arg[1], e->op == EX_ADD ? times : -times);
-    } else if (e->op == EX_MUL && te_eval_size(op, e->arg[1], &value) &&
-               !__builtin_mul_overflow(value, times, &value)) {
-        sum_up(op, s, e->arg[0], value);
-    } else if (e->op == EX_MUL && te_eval_size(op, e->arg[0], &value) &&
-               !__builtin_mul_overflow(value, times, &value)) {
-        sum_up(op, s, e->arg[1], value);
-    } else {
-        add(s, e, times);
-    }
-}
-
-static bool trips_known(const TeOp *op, const Var *var)
-{
-    Sum s = {0};
-    sum_up(op, &s, var->hi, 1);
-    sum_up(op, &s, var->lo, -1);
-    for (int i = 0; i < s.n; i++)
-        if (s.term[i].times) return false;
-    return !s.bad;
-}
-
 /* ---- rules of statements ------------------------------------------------------------------------------------------
  */
 static const char *loop_bounds(Verifier *v, const Stmt *s)
@@ -271,7 +208,7 @@ static const char *loop_kind(Verifier *v, const Stmt *s)
         return width ? "a parallel loop has no width" : NULL;
     case LOOP_UNROLL:
         if (width < 0) return "a negative number of copies";
-        return width || trips_known(v->op, s->loop.var) ? NULL : "unrolled whole, but the trip count is not known";
+        return width || tile_trips_known(v->op, s->loop.var) ? NULL : "unrolled whole, but the trip count is not known";
     default: return width ? "a serial loop has no width" : NULL;
     }
 }
