@@ -11,8 +11,9 @@
 /* ---- reporting ------------------------------------------------------------------------------------------------- */
 bool fe_fresh(Sema *s, DiagCode code, Span span)
 {
+    enum { MOST = 200 }; /* far beyond what is shown: a text of mistakes only costs no more than reading it */
     s->errors++;
-    if (s->dry || s->gave_up) return false;
+    if (s->dry || s->gave_up || s->diags->errors > MOST) return false;
     for (const Diag *d = s->diags->first; d; d = d->next)
         if (span.src && d->code == code && d->span.src == span.src && d->span.at == span.at && d->span.len == span.len)
             return false;
