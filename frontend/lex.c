@@ -276,7 +276,10 @@ static void quoted(Lexer *x, char quote)
 {
     uint32_t from = x->at, end = x->at + 1;
     while (end < x->len && x->s[end] != '\n' && x->s[end] != quote) end++;
-    Diag *d = diag_error(x->diags, D_L001_CHAR, span_of(x, from, 1), quote == '"' ? "`\"`" : "`'`");
+    Diag *d = diag_error(x->diags, D_L001_CHAR, span_of(x, from, 1),
+                         quote == '"'   ? "`\"`"
+                         : quote == '`' ? "a backquote"
+                                        : "`'`");
     diag_help(x->diags, d, "`.te` has no texts in quotes");
     if (end < x->len && x->s[end] == quote) end++;
     while (x->at < end) step(x);
@@ -329,8 +332,9 @@ static void unexpected(Lexer *x)
         diag_help(x->diags, d, "a power is `pow(x, y)`");
     } else if (number == '.') {
         diag_help(x->diags, d,
-                  is_digit(ahead(x, 0)) ? "a number has digits before its point: `0.5`"
-                                        : "a range is written `lo..hi`");
+                  is_digit(ahead(x, 0)) && (from == 0 || x->s[from - 1] != '.')
+                      ? "a number has digits before its point: `0.5`"
+                      : "a range is written `lo..hi`");
     } else if (number >= 0x80) {
         diag_help(x->diags, d, "names are made of the letters A to Z, digits and `_`");
     }

@@ -72,13 +72,30 @@ const char *fe_found(const Parser *p)
     return arena_printf(p->mem, "`%.*s`", (int)n, p->src->text + t->at);
 }
 
-Diag *fe_expected(Parser *p, const char *what)
+static Diag *expected(Parser *p, const char *what, Span span, const char *found)
 {
     bool silent = fe_kind(p) == T_ERROR || p->tok[p->at].bad;
     p->broken = true;
-    Diag *d = silent ? NULL : diag_error(p->diags, D_F001_EXPECTED, fe_span(p, p->at), what, fe_found(p));
+    Diag *d = silent ? NULL : diag_error(p->diags, D_F001_EXPECTED, span, what, found);
     p->failed = true;
     return d;
+}
+
+/* Whether the current token starts something new on its line, so that the mistake is what the line before lacks. */
+static bool starts_anew(const Parser *p)
+{
+    TokenKind kind = (TokenKind)p->tok[p->at].kind;
+    if (p->at == 0 || p->last >= p->at || !fe_first_on_line(p, p->at)) return false;
+    return kind == T_LET || kind == T_RBRACE || fe_starts_item(p) || (kind == T_ID && fe_starts_statement(p, p->at));
+}
+
+Diag *fe_expected_here(Parser *p, const char *what) { return expected(p, what, fe_span(p, p->at), fe_found(p)); }
+
+Diag *fe_expected(Parser *p, const char *what)
+{
+    if (p->failed || !starts_anew(p)) return fe_expected_here(p, what);
+    const Token *last = &p->tok[p->last];
+    return expected(p, what, (Span){p->src, last->at + last->len, 0}, "the end of the line");
 }
 
 void fe_help(Parser *p, Diag *d, const char *fmt, ...)
@@ -150,10 +167,16 @@ static const struct {
 
 void fe_help_with_word(Parser *p, Diag *d, int at)
 {
-    if (!d || p->tok[at].kind != T_ID || p->tok[at].len > 10) return;
-    const char *text = fe_text(p, at);
-    for (size_t i = 0; i < sizeof foreign_word / sizeof *foreign_word; i++)
-        if (ir_streq(text, foreign_word[i].word)) fe_help(p, d, "%s", foreign_word[i].help);
+    if (!d || d == p->diags->spare) return;
+    for (int k = 0; k < 2; k++, at = p->last) {
+        if (p->tok[at].kind != T_ID || p->tok[at].len > 10) continue;
+        const char *text = fe_text(p, at);
+        for (size_t i = 0; i < sizeof foreign_word / sizeof *foreign_word; i++) {
+            if (!ir_streq(text, foreign_word[i].word)) continue;
+            fe_help(p, d, "%s", foreign_word[i].help);
+            return;
+        }
+    }
 }
 
 /* ---- going on after a mistake -------------------------------------------------------------------------------- */
@@ -204,7 +227,7 @@ static const char *documentation(Parser *p, int at)
 static void not_an_item(Parser *p)
 {
     int at = p->at;
-    Diag *d = fe_expected(p, "`op` or `fn`");
+    Diag *d = fe_expected_here(p, "`op` or `fn`");
     fe_help_with_word(p, d, at);
     if (p->tok[at].kind == T_RBRACE) fe_help(p, d, "no brace is open here");
     if (p->tok[at].kind == T_LET) fe_help(p, d, "a let stands among the statements of an op");

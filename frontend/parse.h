@@ -32,8 +32,11 @@ bool fe_accept(Parser *p, TokenKind kind);
 /* Takes a token of this kind or reports "expected `]` after the index, found …", with a note at the token `open` (its
  * number, -1: none). */
 bool fe_expect(Parser *p, TokenKind kind, const char *after, int open);
-/* Reports "expected WHAT, found …" at the current token and fails. NULL when that would only repeat a report. */
+/* Reports "expected WHAT, found …" at the current token and fails. NULL when that would only repeat a report. Where the
+ * next line starts something new the place is the end of the line before. fe_expected_here: the current token itself.
+ */
 Diag *fe_expected(Parser *p, const char *what);
+Diag *fe_expected_here(Parser *p, const char *what);
 /* A name where one must be; reserved words are reported and taken. WHAT says whose: "an index name". */
 AstName fe_name(Parser *p, const char *what);
 Span fe_span(const Parser *p, int token);
@@ -47,12 +50,16 @@ bool fe_first_on_line(const Parser *p, int token);
 bool fe_adjacent(const Parser *p, int token); /* nothing is between it and the next one */
 bool fe_is_word(TokenKind kind);              /* reserved */
 bool fe_starts_item(const Parser *p);
-void fe_opens_here(Parser *p, Diag *d, int open);      /* a note at a bracket or `?` that something should match */
-void fe_help_with_word(Parser *p, Diag *d, int token); /* a help where it is a word of another language */
+void fe_opens_here(Parser *p, Diag *d, int open); /* a note at a bracket or `?` that something should match */
+/* A help where the token, or the one before it, is a word of another language. */
+void fe_help_with_word(Parser *p, Diag *d, int token);
 
 /* ---- parse_header.c, parse_stmt.c ---- */
 void fe_header(Parser *p, AstOp *op); /* from the name to the conditions */
 void fe_body(Parser *p, AstOp *op);   /* from `{` to `}` */
+/* Whether a statement starts at a token: `let`, or NAME or NAME[…], more of them after commas, then `=` in some form.
+ */
+bool fe_starts_statement(const Parser *p, int token);
 
 /* ---- parse_expr.c ---- */
 AstExpr *fe_expr(Parser *p);

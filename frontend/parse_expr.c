@@ -103,7 +103,11 @@ static AstExpr *call(Parser *p)
     e->name_span = e->span;
     fe_advance(p);
     int open = p->at;
-    if (!fe_expect(p, T_LPAREN, "after the type: a cast is written like a call", -1)) return e;
+    if (fe_kind(p) != T_LPAREN) { /* after a type; a name without one is no call */
+        fe_help(p, fe_expected(p, "`(` after the type"), "a cast is written like a call: `%s(x)`", e->text);
+        return e;
+    }
+    fe_advance(p);
     ExprList args = {0};
     if (fe_kind(p) != T_RPAREN) list(p, &args);
     fe_expect(p, T_RPAREN, "after the arguments", open);
@@ -132,6 +136,8 @@ static AstExpr *access(Parser *p)
         e->other = fe_expr(p);
         deepen(p, e, e->other, from);
     }
+    if (fe_kind(p) == T_DOTDOT)
+        fe_help(p, fe_expected(p, "`]` after the index"), "an access reads one element; ranges stand in reductions");
     fe_expect(p, T_RBRACKET, e->other ? "after the value for out of bounds" : "after the index", open);
     e->span = fe_span_from(p, from);
     return e;
@@ -230,7 +236,7 @@ static AstExpr *no_operand(Parser *p)
         fe_help(p, d, "a comparison is `==`");
     } else if (kind == T_IF) {
         fe_help(p, d, "a choice is written `condition ? this : that`");
-    } else if (kind == T_LBRACKET || kind == T_LBRACE) {
+    } else if (kind == T_LBRACKET) {
         fe_help(p, d, "there are no lists: each element is given by its indices");
     }
     return e;

@@ -7,8 +7,7 @@
 
 enum { LOOK_AHEAD = 512 }; /* tokens that a left side may have for recovery to see it */
 
-/* Whether a statement starts at `at`: `let`, or NAME or NAME[…], more of them after commas, then `=` in some form. */
-static bool starts_statement(const Parser *p, int at)
+bool fe_starts_statement(const Parser *p, int at)
 {
     if (p->tok[at].kind == T_LET) return true;
     for (int depth = 0, n = 0; n < LOOK_AHEAD; n++, at = fe_after(p, at)) {
@@ -45,7 +44,7 @@ static void skip_statement(Parser *p, int from)
         TokenKind kind = fe_kind(p);
         bool first = fe_first_on_line(p, p->at);
         if (kind == T_RBRACE && (depth <= 0 || first)) break;
-        if (p->at != from && (kind == T_LET || (first && kind == T_ID && starts_statement(p, p->at)))) break;
+        if (p->at != from && (kind == T_LET || (first && kind == T_ID && fe_starts_statement(p, p->at)))) break;
         depth += (kind == T_LBRACE) - (kind == T_RBRACE);
     }
     p->nest = p->braces = 0;
@@ -60,7 +59,7 @@ static AstLhs left_side(Parser *p)
     VEC(AstRv) ix = {0};
     do {
         TokenKind kind = fe_kind(p);
-        if (kind == T_RBRACKET) {
+        if (kind == T_RBRACKET && ix.n == 0) {
             fe_help(p, fe_expected(p, "an index name"), "a scalar has no brackets: `%s = …`", l.name.text);
         } else if (kind != T_ID && !fe_is_word(kind)) {
             fe_help(p, fe_expected(p, "an index name"),
@@ -107,7 +106,7 @@ static void assign(Parser *p, const AstStmt *s)
         if (with_equals) fe_advance(p);
         return;
     }
-    if (!s->let && !fe_first_on_line(p, at) && kind == T_LPAREN && s->nlhs && !s->lhs[0].has_index) {
+    if (kind == T_LPAREN && s->nlhs && !s->lhs[0].has_index) {
         fe_help(p, fe_expected(p, "`=` after the left side"), "an element is written with brackets: `%s[i,j] = …`",
                 name);
     } else if (kind == T_COLON) {
@@ -156,10 +155,12 @@ static void no_statement(Parser *p, int after_one)
     int at = p->at;
     TokenKind kind = fe_kind(p);
     bool same_line = after_one >= 0 && !fe_first_on_line(p, at);
-    Diag *d = fe_expected(p, same_line ? "an operator or the end of the statement" : "a statement or `}`");
+    Diag *d = fe_expected_here(p, same_line ? "an operator or the end of the statement" : "a statement or `}`");
     if (!d) return;
     fe_help_with_word(p, d, at);
     if (kind == T_IF) fe_help(p, d, "a choice is written `condition ? this : that`");
+    if (kind == T_LBRACKET && same_line) fe_help(p, d, "indices stand in one pair of brackets: `X[i,j]`");
+    if (kind == T_LBRACE && same_line) fe_help(p, d, "a reduction has its indices in front: `sum{k}(X[k])`");
     if (kind == T_ASSIGN && after_one >= 0) {
         fe_help(p, d,
                 operand_starts_line(p, after_one)
@@ -174,7 +175,7 @@ static bool begins_statement(Parser *p, int done)
 {
     TokenKind kind = fe_kind(p), next = fe_kind_next(p);
     if (kind == T_LET) return true;
-    if (kind == T_ID && done >= 0 && !fe_first_on_line(p, p->at)) return starts_statement(p, p->at);
+    if (kind == T_ID && done >= 0 && !fe_first_on_line(p, p->at)) return fe_starts_statement(p, p->at);
     if (kind == T_ID) return next != T_ID && next != T_INT && next != T_FLOAT;
     return fe_is_word(kind) && fe_first_on_line(p, p->at) && (next == T_ASSIGN || next == T_LBRACKET);
 }
@@ -191,7 +192,7 @@ void fe_body(Parser *p, AstOp *op)
         TokenKind kind = fe_kind(p);
         if (kind == T_SEMI) {
             if (!p->told_semicolon) {
-                fe_help(p, fe_expected(p, "a statement or `}`"), "statements need no `;` between them");
+                fe_help(p, fe_expected_here(p, "a statement or `}`"), "statements need no `;` between them");
                 p->failed = false;
             }
             p->told_semicolon = p->broken = true;
@@ -217,7 +218,7 @@ void fe_body(Parser *p, AstOp *op)
         p->tok[p->at].role = ROLE_BODY_CLOSE;
         fe_advance(p);
     } else if (clean) {
-        fe_expect(p, T_RBRACE, "after the op's statements", open);
+        fe_opens_here(p, fe_expected_here(p, "a statement or `}`"), open);
         p->failed = false;
     }
 }
