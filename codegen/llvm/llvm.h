@@ -105,7 +105,7 @@ typedef struct Fn {
     LLVMBuilderRef b, eb; /* eb: in the entry block, which holds only allocas */
     LLVMBasicBlockRef entry;
     LLVMMetadataRef dscope;
-    LLVMValueRef call, fault, worker, sink;
+    LLVMValueRef call, fault, worker, sink, scratch[2];
     LLVMValueRef strides_at;           /* strides of all parameters, when strides != 0 */
     LLVMValueRef ws_shared, ws_worker; /* bases of workspace */
     LLVMValueRef *ws_off;              /* by tensor id: offset in its part */
@@ -179,7 +179,8 @@ LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
 
 /* ---- range.c --------------------------------------------------------------------------------------------------------
  */
-bool cg_range(const TeOp *op, const Expr *e, int64_t *lo, int64_t *hi); /* false: unknown */
+bool cg_range(const TeOp *op, const Expr *e, int64_t *lo, int64_t *hi);     /* false: an end is unknown */
+bool cg_at_most(const TeOp *op, const Expr *lo, const Expr *hi, int64_t n); /* hi - lo <= n always */
 
 /* ---- expr.c ---------------------------------------------------------------------------------------------------------
  */

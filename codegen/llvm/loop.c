@@ -101,6 +101,29 @@ static void masked(Fn *f, const Stmt *s, LLVMValueRef base, LLVMValueRef left)
     lanes_from(f, s, base, (Mask){.m = m, .n = left, .some = true});
 }
 
+/* One vector, whole or masked, when there are iterations at all. */
+static void one_vector(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
+{
+    LLVMTypeRef i64 = f->c->i64;
+    int64_t step = s->loop.step, w = s->loop.width;
+    LLVMValueRef n = cg_sub(f, hi, lo);
+    if (step != 1) n = LLVMBuildSDiv(f->b, cg_add(f, n, cg_int(i64, step - 1)), cg_int(i64, step), "");
+    /* A range known to be a multiple of W shows in these bits, and the masked part goes away. */
+    LLVMValueRef rest = w & (w - 1) ? cg_sub(f, n, cg_int(i64, w)) : LLVMBuildAnd(f->b, n, cg_int(i64, w - 1), "");
+    LLVMBasicBlockRef some = cg_block_new(f, "some"), whole = cg_block_new(f, "whole"), tail = cg_block_new(f, "tail"),
+                      done = cg_block_new(f, "done");
+    LLVMBuildCondBr(f->b, LLVMBuildICmp(f->b, LLVMIntSGT, n, cg_int(i64, 0), ""), some, done);
+    cg_enter(f, some);
+    LLVMBuildCondBr(f->b, LLVMBuildICmp(f->b, LLVMIntEQ, rest, cg_int(i64, 0), ""), whole, tail);
+    cg_enter(f, whole);
+    lanes_from(f, s, lo, (Mask){.some = true});
+    cg_goto(f, done);
+    cg_enter(f, tail);
+    masked(f, s, lo, n);
+    cg_goto(f, done);
+    cg_enter(f, done);
+}
+
 static void vector(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
 {
     Cg *c = f->c;
@@ -112,7 +135,9 @@ static void vector(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
     cg_shadows_open(f, s);
     f->lanes = (int)w;
     int64_t trips = known ? (b - a + step - 1) / step : -1;
-    if (trips >= 0 && trips <= w) { /* one vector */
+    if (trips < 0 && cg_at_most(c->op, s->loop.var->lo, s->loop.var->hi, w * step)) {
+        one_vector(f, s, lo, hi);
+    } else if (trips >= 0 && trips <= w) { /* one vector */
         if (trips == w)
             lanes_from(f, s, lo, (Mask){.some = true});
         else

@@ -7,15 +7,13 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <string.h>
 
+#define COMBINE "instcombine<no-verify-fixpoint>"
 static const char *const pipeline[] = {
     "function(sroa)",
     "function(sroa,early-cse,simplifycfg)",
-    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-cse<memssa>,"
-    "instcombine<no-verify-fixpoint>,"
-    "simplifycfg)",
-    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,instcombine<no-"
-    "verify-fixpoint>,loop-mssa(licm),"
-    "dse,simplifycfg)",
+    "function(sroa,early-cse<memssa>," COMBINE ",simplifycfg,loop-mssa(licm))",
+    "function(sroa,early-cse<memssa>," COMBINE ",simplifycfg,loop-mssa(licm),gvn," COMBINE
+    ",loop-mssa(licm),dse,simplifycfg)",
 };
 
 bool cg_passes(LLVMModuleRef m, LLVMTargetMachineRef tm, int opt, char **error)
