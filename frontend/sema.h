@@ -23,9 +23,9 @@
 #include "ir/te.h"
 
 enum {
-    TREE_MAX = 1 << 20, /* nodes that a walk over one statement meets; a shared argument counts wherever it stands */
+    TREE_MAX = 1 << 18, /* nodes that a walk over one statement meets; a shared argument counts wherever it stands */
     TREE_DEPTH = 2500,  /* levels, fns written out */
-    WORK_MAX = 1 << 21  /* nodes visited for one op */
+    WORK_MAX = 1 << 20  /* nodes visited for one op */
 };
 
 typedef struct Pend Pend;
@@ -92,7 +92,7 @@ typedef struct Rule {
     const Poly *to;
 } Rule;
 
-enum { NAME_BUCKETS = 256 };
+enum { NAME_BUCKETS = 2048 };
 
 typedef struct Sema {
     Arena *mem;

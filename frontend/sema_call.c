@@ -152,7 +152,10 @@ static Val use(Sema *s, const AstExpr *a, const FnSym *f)
     }
     if (!arity(s, a, f->fn->nparams, f->fn)) return none;
     if (f->bad) s->errors++;
-    return f->bad ? none : body(s, f->fn, arg.at, a->span);
+    if (f->bad) return none;
+    if (s->trial)
+        return fe_pend(s, &(Pend){.op = EX_LOAD, .wild = true, .span = a->span}); /* it was checked by itself */
+    return body(s, f->fn, arg.at, a->span);
 }
 
 /* While a fn's body is looked at, only the fns before it are visible. */
@@ -232,7 +235,7 @@ static bool parameters(Sema *s, const AstFn *fn)
 bool fe_check_fn(Sema *s, const AstFn *fn)
 {
     if (fn->broken) return false;
-    int before = s->errors, exprs = s->op->nexprs, vars = s->op->nvars, work = s->work;
+    int before = s->errors, exprs = s->op->nexprs, vars = s->op->nvars;
     bool ok = parameters(s, fn);
     Val *arg = NEW_ARRAY(s->mem, Val, fn->nparams);
     for (int i = 0; i < fn->nparams; i++)
@@ -246,6 +249,5 @@ bool fe_check_fn(Sema *s, const AstFn *fn)
     s->scope.n = f.scope;
     s->op->nexprs = exprs;
     s->op->nvars = vars;
-    s->work = work;
     return ok && s->errors == before;
 }

@@ -301,7 +301,7 @@ Val fe_value(Sema *s, const AstExpr *a)
 {
     if (s->gave_up) return none;
     if (++s->work > WORK_MAX) {
-        fe_too_large(s, "checking it, with its fns written out, takes more than two million steps");
+        fe_too_large(s, "checking it, with its fns written out, takes more than a million steps");
         return none;
     }
     if (s->nest >= TREE_DEPTH) {

@@ -57,7 +57,7 @@ void fe_infer(Sema *s, Infer *f, const AstExpr *a)
 {
     if (!a || s->gave_up || f->clash) return;
     if (++s->work > WORK_MAX) {
-        fe_too_large(s, "checking it, with its fns written out, takes more than two million steps");
+        fe_too_large(s, "checking it, with its fns written out, takes more than a million steps");
         return;
     }
     if (a->kind == AST_ERROR) f->silent = true;

@@ -16,9 +16,8 @@ static void count(Sema *s, Val *v, const Val *parts, int n)
     v->size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
     v->depth++;
     if ((v->size <= TREE_MAX && v->depth <= TREE_DEPTH) || s->gave_up) return;
-    fe_too_large(s, v->depth > TREE_DEPTH
-                        ? "with its fns written out, an expression is too deep"
-                        : "with its fns written out, an expression has more than a million operations");
+    fe_too_large(s, v->depth > TREE_DEPTH ? "with its fns written out, an expression is too deep"
+                                          : "with its fns written out, an expression has more than 250000 operations");
     *v = (Val){0};
 }
 
@@ -92,7 +91,7 @@ static Expr *settle(Sema *s, Pend *p, DType t)
     for (int i = 0; i < n; i++)
         if (p->memo[i] && p->memo[i]->type == t) return p->memo[i];
     if (++s->work > WORK_MAX) {
-        fe_too_large(s, "checking it, with its fns written out, takes more than two million steps");
+        fe_too_large(s, "checking it, with its fns written out, takes more than a million steps");
         return NULL;
     }
     Expr *e = settle_new(s, p, t);

@@ -2,8 +2,9 @@
  *
  * What the text must get right beyond the tree: a literal's type is that of what stands beside it, so one that has
  * another type than it would get is cast; casts to index are implicit; and a product in a sum is an fma only where it
- * was written as one, so one that came out of a fn or a let stands under a cast to its own type, which changes nothing
- * else. A node that is shared is printed wherever it is used. */
+ * was written as one, so one that came out of a fn stands under a cast to its own type, which changes nothing else; or
+ * in a fn again, where it is of literals only, which a cast would type. A node that is shared is printed wherever it is
+ * used. */
 #include "ir/num.h"
 #include "ir/te.h"
 
@@ -17,6 +18,7 @@ enum { PREC_SELECT = 1, PREC_UNARY = 8 };
 typedef struct Printer {
     Text *out;
     const TeOp *op;
+    const char *product; /* a fn that multiplies, NULL until one is needed */
 } Printer;
 
 static void put(Printer *p, const Expr *e, int prec, DType beside);
@@ -127,6 +129,12 @@ static void put_range(Printer *p, const Var *v)
     put(p, v->hi, 0, DT_INDEX);
 }
 
+/* A product that enters its sum as it is, though the text of its tree alone would make it an fma. */
+static bool is_hidden_product(const Reduce *r)
+{
+    return r->op == RED_SUM && r->body->op == EX_MUL && !r->fma && r->body->type != DT_INDEX;
+}
+
 static void put_reduce(Printer *p, const Expr *e, DType beside)
 {
     const Reduce *r = e->red;
@@ -144,9 +152,16 @@ static void put_reduce(Printer *p, const Expr *e, DType beside)
         put(p, r->cond, 0, DT_NONE);
     }
     text_add(p->out, "}(");
-    bool hidden = r->op == RED_SUM && r->body->op == EX_MUL && !r->fma && r->body->type != DT_INDEX;
-    if (hidden) text_printf(p->out, "%s(", te_type[r->body->type].name);
-    put(p, r->body, 0, hidden ? DT_NONE : beside);
+    bool f = false, hidden = is_hidden_product(r), literals = untyped(r->body, &f);
+    if (hidden && literals && p->product) {
+        text_printf(p->out, "%s(", p->product);
+        put_list(p, ", ", 2, r->body->arg, beside);
+    } else if (hidden) {
+        text_printf(p->out, "%s(", te_type[r->body->type].name);
+        put(p, r->body, 0, DT_NONE);
+    } else {
+        put(p, r->body, 0, beside);
+    }
     text_add(p->out, hidden ? "))" : ")");
 }
 
@@ -266,7 +281,7 @@ static void put(Printer *p, const Expr *e, int prec, DType beside)
 
 void te_print_expr(Text *out, const TeOp *op, const Expr *e)
 {
-    Printer p = {out, op};
+    Printer p = {.out = out, .op = op};
     text_add(out, "");
     put(&p, e, 0, (DType)e->type);
 }
@@ -343,9 +358,50 @@ static void put_def(Printer *p, const Def *d)
     text_char(p->out, '\n');
 }
 
+/* ---- the fn for products of literals, which hardly any op needs ---- */
+typedef struct Scan {
+    const char *name;
+    bool needed, taken;
+} Scan;
+
+static void scan(Scan *s, const Expr *e)
+{
+    bool f = false;
+    if (e->op == EX_VAR) s->taken |= !strcmp(e->var->name, s->name);
+    if (e->op == EX_REDUCE) {
+        s->needed |= is_hidden_product(e->red) && untyped(e->red->body, &f);
+        for (int i = 0; i < e->red->nvars; i++) s->taken |= !strcmp(e->red->var[i]->name, s->name);
+    }
+    for (int i = 0; i < te_nchildren(e); i++) scan(s, te_child(e, i));
+}
+
+static void scan_op(Scan *s, const TeOp *op)
+{
+    for (int i = 0; i < op->ndims; i++) s->taken |= !strcmp(op->dim[i].name, s->name);
+    for (int i = 0; i < op->nconsts; i++) s->taken |= !strcmp(op->cst[i].name, s->name);
+    for (int i = 0; i < op->ntensors; i++) s->taken |= !strcmp(op->tensor[i]->name, s->name);
+    for (int i = 0; i < op->ndefs; i++) {
+        for (int k = 0; k < op->def[i]->nix; k++) s->taken |= !strcmp(op->def[i]->ix[k]->name, s->name);
+        scan(s, op->def[i]->rhs);
+    }
+}
+
+static const char *product_fn(Text *out, const TeOp *op)
+{
+    for (const char *name = "product";; name = arena_printf(out->mem, "%s_", name)) {
+        Scan s = {.name = name};
+        scan_op(&s, op);
+        if (!s.needed) return NULL;
+        if (s.taken) continue;
+        text_printf(out, "fn %s(x, y) = x * y\n\n", name);
+        return name;
+    }
+}
+
 void te_print_op(Text *out, const TeOp *op)
 {
-    Printer p = {out, op};
+    Printer p = {.out = out, .op = op};
+    p.product = product_fn(out, op);
     put_doc(out, op->doc);
     put_header(&p);
     put_params(&p, 0, op->ninputs);

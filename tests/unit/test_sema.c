@@ -183,6 +183,9 @@ static void fns(void)
                  "Y[k] = p(X[k]) + k_2 }\n",
                  "op t[N](X: f32[N]) -> (Y: f32[N]) {\n  let k_2 = 1.0\n"
                  "  Y[k] = sum{k_3 in 0..3}(X[k] * f32(k_3)) + k_2\n}\n");
+    check_prints("fn sq(x) = x * x\nop t[N](D: f64[N]) -> () { let product[i] = D[i] + sum{k in 0..3}(sq(2.0)) }\n",
+                 "fn product_(x, y) = x * y\n\nop t[N](D: f64[N]) -> () {\n"
+                 "  let product[i in 0..N] = D[i] + sum{k in 0..3}(product_(2.0, 2.0))\n}\n");
     check_prints("fn f(x) = 1/2\nop t[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = f(X[i]) * X[i] }\n",
                  "op t[N](X: f32[N]) -> (Y: f32[N]) {\n  Y[i] = 1.0 / 2.0 * X[i]\n}\n");
 }
