@@ -38,7 +38,7 @@ def steps(quick):
     else:
         print(f"skip: no acceptance runner at {ACCEPT}")
     if (ROOT / "build/tests/tcc-random").exists():
-        n = 150 if quick else 1500
+        n = 40 if quick else 300
         out.append((f"random x{n}", ["build/tests/tcc-random", "--count", str(n), "--seed", "1", "--quiet"], 1500))
     for corpus in sorted((ROOT / "tests/corpus").glob("*")):
         if (ROOT / f"build/tests/fuzz_{corpus.name}").exists():
@@ -51,7 +51,7 @@ def steps(quick):
             if (ROOT / f"build-asan/tests/fuzz_{corpus.name}").exists():
                 out.append((f"asan corpus {corpus.name}", [f"build-asan/tests/fuzz_{corpus.name}", str(corpus)], 600))
         if (ROOT / "build-asan/tests/tcc-random").exists():
-            out.append(("asan random", ["build-asan/tests/tcc-random", "--count", "60", "--seed", "90000", "--quiet"], 900))
+            out.append(("asan random", ["build-asan/tests/tcc-random", "--count", "20", "--seed", "90000", "--quiet"], 900))
         for name in ("test_threads", "test_pool"):
             if (ROOT / f"build-tsan/tests/{name}").exists():
                 out.append((f"tsan {name}", [f"build-tsan/tests/{name}"], 300))

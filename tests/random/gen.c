@@ -144,7 +144,7 @@ static char *gather_index(Gen *g, int dim)
 
 static Node *access_of(Gen *g, const Tensor *t, int depth)
 {
-    if (t->scalar) return node(t->type, t->name, 0);
+    if (t->rank == 0) return node(t->type, strdup(t->name), 0);
     char text[256];
     int at = snprintf(text, sizeof text, "%s[", t->name);
     bool loose = rng_chance(&g->r, 25);
@@ -329,7 +329,7 @@ static Node *expr(Gen *g, const char *t, int depth)
 static void add_var(Gen *g, int dim)
 {
     IndexVar *v = &g->var[g->nvars++];
-    snprintf(v->name, sizeof v->name, "i%d", g->names++);
+    snprintf(v->name, sizeof v->name, "ix%d", g->names++);
     v->dim = dim;
     v->seen_alone = false;
     g->cost *= (double)g->p->size[dim];
@@ -448,6 +448,18 @@ static void topk(Gen *g)
     g->tensor[g->ntensors++] = w;
 }
 
+/* A dim that no parameter's shape mentions cannot be found from the arguments: its size must be given. */
+static bool names_dim(const Program *p, int dim)
+{
+    char name[8];
+    snprintf(name, sizeof name, "D%d", dim);
+    for (int i = 0; i < p->nparams; i++) {
+        const char *shape = strchr(p->param[i].text, '[');
+        if (shape && strstr(shape, name)) return true;
+    }
+    return false;
+}
+
 Program *random_program(uint64_t seed)
 {
     Program *p = calloc(1, sizeof *p);
@@ -490,5 +502,6 @@ Program *random_program(uint64_t seed)
         statement(&g, &t, false, false);
         g.tensor[g.ntensors++] = t;
     }
+    for (int i = 0; i < p->ndims; i++) p->fixed[i] |= !names_dim(p, i);
     return p;
 }
