@@ -1,6 +1,8 @@
-/* fuzz_te: any bytes as a `.te` file. They are parsed, every report is rendered, the file is formatted. What parsed
- * without a report must format to a text that parses to the same tree and formats to itself. */
+/* fuzz_te: any bytes as a `.te` file, through all that a user's text meets before code is made: parsed, formatted,
+ * checked, bounds proved, every report rendered. What parsed without a report must format to a text that parses to the
+ * same tree and formats to itself; what is refused must have been reported. */
 #include "frontend/frontend.h"
+#include "schedule/schedule.h"
 #include "tests/unit/ast_same.h"
 
 #include <stdlib.h>
@@ -36,14 +38,25 @@ static void format(Arena *mem, const AstFile *f, bool clean)
     must(once.n == twice.n && !strcmp(once.s, twice.s));
 }
 
+static void check(Arena *mem, const AstFile *f, Diags *d)
+{
+    for (int i = 0; i < f->nitems; i++) {
+        if (!f->item[i].op) continue;
+        TeOp *op = fe_check(mem, f, f->item[i].op, 0, NULL, d);
+        bool ok = op && sched_check_bounds(op, d);
+        must(ok || d->errors > 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Arena *mem = arena_new();
     Source src = {"fuzz.te", arena_strndup(mem, (const char *)data, size), size};
     Diags d = {.mem = mem};
     AstFile *f = fe_parse(mem, &src, &d);
-    render(mem, &d);
     format(mem, f, d.errors == 0);
+    check(mem, f, &d);
+    render(mem, &d);
     arena_free(mem);
     return 0;
 }
