@@ -2,8 +2,8 @@
  *
  * Needs a typed op (sema), its consts with values. Walks each definition with a context: the ranges of the variables in
  * scope and the conditions that enclose the place (`?:`, `&&`, `||`, a reduction's `if`, being the value after `|`).
- * Leaves in the op: every LOAD's mode; op->site (gathers, divisions that may be by 0); op->check after the `where`s
- * (sizes that may be negative, places of a topk, bounds that only sizes decide). Calling it again gives the same.
+ * Leaves in the op: every LOAD's mode; op->site (gathers, divisions that may be by 0); op->check after those that were
+ * there (sizes that may be negative, bounds that only sizes decide). Calling it again gives the same.
  *
  * Expressions form a DAG: a node is visited once per context that is not inside one where it was visited before, and
  * its mode is the weakest that any of them needs. */
@@ -12,7 +12,10 @@
 #include <limits.h>
 #include <string.h>
 
-enum { BUDGET = 60000000 /* for one op, in units of GOAL_WORK: a few seconds at the very worst */ };
+enum {
+    BUDGET = 60000000, /* for one op, in units of GOAL_WORK: a few seconds at the very worst */
+    QUOTE_MOST = 80    /* bytes of source in a message */
+};
 
 typedef struct Visit {
     struct Visit *next;
@@ -30,8 +33,7 @@ typedef struct Walk {
     int errors;
 } Walk;
 
-/* ---- contexts ------------------------------------------------------------------------------------------------------
- */
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
 static const Form *range_form(Bounds *b, const Var *v)
 {
@@ -92,20 +94,28 @@ static Ctx *enter(Bounds *b, Ctx *ctx, CtxKind kind, Var *v, const Expr *cond, b
 static Ctx *enter_var(Bounds *b, Ctx *ctx, Var *v) { return enter(b, ctx, CTX_VAR, v, NULL, false); }
 static Ctx *enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg) { return enter(b, ctx, CTX_COND, NULL, e, neg); }
 
-/* ---- words ----------------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
-/* The expression as the user wrote it, or printed where that is long or was made by an expansion. */
+/* The expression as the user wrote it, on one line, or printed where an expansion made it; cut where it is long. */
 static const char *quote(Bounds *b, const Expr *e)
 {
-    Span s = e->span;
-    if (s.src && s.len > 0 && s.len <= 80 && s.at + (size_t)s.len <= s.src->len) {
-        const char *p = s.src->text + s.at;
-        if (!memchr(p, '\n', s.len) && !memchr(p, '\0', s.len)) return arena_strndup(b->op->mem, p, s.len);
-    }
     Text t = {.mem = b->op->mem};
-    te_print_expr(&t, b->op, e);
-    return t.s ? t.s : "";
+    Span s = e->span;
+    text_add(&t, "");
+    if (!s.src || s.len == 0 || s.at + (size_t)s.len > s.src->len) {
+        te_print_expr(&t, b->op, e);
+        return t.s;
+    }
+    const unsigned char *p = (const unsigned char *)s.src->text + s.at;
+    size_t i = 0;
+    for (; i < s.len && (t.n < QUOTE_MOST || (p[i] & 0xc0) == 0x80); i++) {
+        if (p[i] > ' ')
+            text_char(&t, (char)p[i]);
+        else if (t.n && t.s[t.n - 1] != ' ')
+            text_char(&t, ' ');
+    }
+    if (i < s.len) text_add(&t, " …");
+    return t.s;
 }
 
 /* "N = 4, i = 3" */
@@ -164,10 +174,11 @@ static void how_to_mend(Bounds *b, Diag *d, const Expr *e)
     if (t.src) diag_note(b->diags, d, t, "`%s` has the shape [%s]", name, ext.s);
     const char *text = quote(b, e);
     size_t n = strlen(text);
+    if (n < 2 || text[n - 1] != ']' || n > QUOTE_MOST) text = arena_printf(b->op->mem, "%s[…]", name), n = strlen(text);
     diag_help(
         b->diags, d,
         "give the value outside, `%.*s | %s]`, or exclude the place with a condition, or the sizes with a `where`",
-        (int)(n ? n - 1 : 0), text, some_value((DType)e->type));
+        (int)n - 1, text, some_value((DType)e->type));
 }
 
 static void refuted(Walk *w, const Ctx *ctx, const Expr *e, int i, const Witness *x)
@@ -252,9 +263,11 @@ static void decide_order(Walk *w, Ctx *ctx, const Expr *e)
     if (sched_prove(b, in, sched_sym_add(b, sched_sym_add(b, t, x, -1), sched_sym_const(b, 1), -1))) return;
     if (sched_ctx_dead(b, in)) return;
     Witness wit;
-    const char *name = def->seq->name, *place = "that cannot be told";
-    if (!sched_is_data(b, q.x) && sched_refute(b, in, &q, &wit))
-        place = arena_printf(b->op->mem, "%s = %lld for %s", name, (long long)wit.x, where_at(b, in, &wit));
+    const char *name = def->seq->name, *place = "the index comes from data";
+    if (!sched_is_data(b, q.x))
+        place = sched_refute(b, in, &q, &wit) ? arena_printf(b->op->mem, "it is at %s = %lld for %s", name,
+                                                             (long long)wit.x, where_at(b, in, &wit))
+                                              : "that cannot be proved";
     Diag *d = diag_error(b->diags, D_B003_SEQ, span_of(q.x, e), quote(b, e), name, place);
     if (d)
         diag_help(b->diags, d, "under `seq %s` what is being defined may be read at an earlier %s only, as `%s-1` is",
@@ -273,47 +286,9 @@ static void decide_division(Walk *w, Ctx *ctx, Expr *e)
     VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, quote(&w->b, e), NULL});
 }
 
-static bool only_sizes(const Expr *e)
-{
-    if (e->op == EX_VAR || e->op == EX_LOAD || e->op == EX_REDUCE) return false;
-    for (int i = 0; i < e->nargs; i++)
-        if (!only_sizes(e->arg[i])) return false;
-    return true;
-}
-
 static Expr *node(TeOp *op, ExprOp o, DType t, Expr *x, Expr *y)
 {
     return te_node(op, o, t, 2, (Expr *[]){x, y}, x->span);
-}
-
-/* topk without `if`: as many elements as places. */
-static void decide_places(Walk *w, Ctx *ctx, const Expr *e)
-{
-    Bounds *b = &w->b;
-    TeOp *op = b->op;
-    const Reduce *r = e->red;
-    if (r->op != RED_TOPK || r->cond || !r->slot) return;
-    Expr *count = NULL;
-    bool sizes = only_sizes(r->slot->hi);
-    for (int i = 0; i < r->nvars; i++) {
-        Expr *lo = r->var[i]->lo, *hi = r->var[i]->hi, *zero = te_int(op, DT_INDEX, 0, hi->span);
-        bool from0 = lo->op == EX_INT && lo->i == 0;
-        Expr *n = from0 ? hi : node(op, EX_SUB, DT_INDEX, hi, lo);
-        if (r->nvars > 1) n = node(op, EX_MAX, DT_INDEX, n, zero);
-        count = count ? node(op, EX_MUL, DT_INDEX, count, n) : n;
-        sizes = sizes && only_sizes(lo) && only_sizes(hi);
-    }
-    if (!count) return;
-    const Sym *spare = sched_sym_add(b, sched_sym_of(b, count), sched_sym_of(b, r->slot->hi), -1);
-    if (sched_prove(b, ctx, spare)) return;
-    const char *places = quote(b, r->slot->hi), *have = quote(b, count);
-    if (sizes) {
-        const char *text = arena_printf(op->mem, "topk has %s places and at least as many elements, %s", places, have);
-        add_check(w, node(op, EX_LE, DT_U1, r->slot->hi, count), text, r->span);
-        return;
-    }
-    diag_error(b->diags, D_B005_PLACES, r->span, places, have);
-    w->errors++;
 }
 
 /* ---- the walk
@@ -351,7 +326,6 @@ static void walk(Walk *w, Ctx *ctx, Expr *e);
 static void walk_reduce(Walk *w, Ctx *ctx, const Expr *e)
 {
     const Reduce *r = e->red;
-    decide_places(w, ctx, e);
     for (int i = 0; i < r->nvars; i++) {
         walk(w, ctx, r->var[i]->lo);
         walk(w, ctx, r->var[i]->hi);
@@ -450,16 +424,29 @@ static void check_extent(Walk *w, const Tensor *t, Expr *ext)
     add_check(w, node(b->op, EX_GE, DT_U1, ext, te_int(b->op, DT_INDEX, 0, ext->span)), text, ext->span);
 }
 
-/* The checks so far hold wherever a definition is evaluated. */
-static void assume_checks(Walk *w)
+/* The first n checks hold wherever a definition is evaluated. */
+static void assume_checks(Walk *w, int n)
 {
     Bounds *b = &w->b;
-    const Form **f = NEW_ARRAY(b->mem, const Form *, w->check.n + 1);
-    for (int i = 0; i < w->check.n; i++) f[i] = sched_form_of(b, w->check.at[i].cond, false);
+    const Form **f = NEW_ARRAY(b->mem, const Form *, n + 1);
+    for (int i = 0; i < n; i++) f[i] = sched_form_of(b, w->check.at[i].cond, false);
     Ctx *root = NEW(b->mem, Ctx);
-    *root = (Ctx){.kind = CTX_ROOT, .form = sched_form_and(b, w->check.n, f)};
+    *root = (Ctx){.kind = CTX_ROOT, .form = sched_form_and(b, n, f)};
     root->dead = root->form->kind == FORM_FALSE;
     b->root = root;
+}
+
+/* No size satisfies all `where`s: says which is the first that cannot hold. */
+static void never_holds(Walk *w)
+{
+    const TeOp *op = w->b.op;
+    for (int n = 1; n <= op->nwhere; n++) {
+        assume_checks(w, n);
+        if (!sched_ctx_dead(&w->b, w->b.root)) continue;
+        diag_error(w->b.diags, D_B005_WHERE, op->check[n - 1].span, n > 1 ? " together with those before it" : "");
+        w->errors++;
+        return;
+    }
 }
 
 static void commit(Walk *w)
@@ -474,8 +461,9 @@ static void commit(Walk *w)
 static void check_sizes(Walk *w)
 {
     TeOp *op = w->b.op;
-    for (int i = 0; i < op->nwhere; i++) VEC_PUSH(w->b.mem, &w->check, op->check[i]);
-    assume_checks(w);
+    for (int i = 0; i < op->nchecks; i++) VEC_PUSH(w->b.mem, &w->check, op->check[i]);
+    assume_checks(w, w->check.n);
+    if (op->nwhere && sched_ctx_dead(&w->b, w->b.root)) never_holds(w);
     for (int divisors = 1; divisors >= 0;
          divisors--) { /* an extent is looked at when its divisions are known to be good */
         for (int t = 0; t < op->ntensors; t++) {
@@ -486,7 +474,7 @@ static void check_sizes(Walk *w)
                     check_extent(w, op->tensor[t], op->tensor[t]->shape[i]);
             }
         }
-        assume_checks(w);
+        assume_checks(w, w->check.n);
     }
     commit(w); /* the search for counterexamples reads the op's checks */
 }
@@ -497,7 +485,6 @@ static void check_op(Walk *w)
     TeOp *op = b->op;
     uint8_t *seen = NEW_ARRAY(b->mem, uint8_t, b->nexprs + 1);
     for (int i = 0; i < op->ndefs; i++) forget(w, op->def[i]->rhs, seen);
-    op->nchecks = op->nwhere;
     check_sizes(w);
     memset(seen, 0, (size_t)b->nexprs);
     for (int i = 0; i < op->ndefs; i++) {

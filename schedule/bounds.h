@@ -27,7 +27,7 @@ typedef struct Sym {
     Term t[]; /* by mono, no zero coefficients */
 } Sym;
 
-enum { MONO_DEGREE = 6 };
+enum { MONO_DEGREE = 8 };
 typedef struct Mono {
     int n, atom[MONO_DEGREE]; /* sorted, repeated for powers */
     int chain;

@@ -21,6 +21,7 @@ enum {
     INTEGER_OPS = 2000, /* and over integers */
     INTEGER_ROWS = 40,  /* systems above this are not solved over integers: */
     INTEGER_COLS = 20,  /* the numbers that come up grow with them */
+    LEMMAS_MOST = 24,   /* tried for one goal */
     NESTING_MOST = 4,   /* proofs that a divisor is positive, inside each other */
     TIGHTEN_ROUNDS = 4,
     GOAL_WORK = 2000000 /* for one goal: rows x columns^2, about 50 ns each */
@@ -43,7 +44,7 @@ typedef struct Query {
 
 static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting);
 
-/* ---- gathering facts ------------------------------------------------------------------------------------------- */
+/* ---- gathering facts --------------------------------------------------------------------------------------------- */
 
 static void want_sym(Query *q, const Sym *p)
 {
@@ -315,8 +316,7 @@ static void multiply_facts(Products *x)
     }
 }
 
-/* ---- solving ------------------------------------------------------------------------------------------------------
- */
+/* ---- solving ----------------------------------------------------------------------------------------------------- */
 
 static Rows copy_rows(Arena *mem, const Rows *from)
 {
@@ -470,6 +470,47 @@ static bool remember(Bounds *b, Ctx *ctx, const Sym *goal, bool ok)
     return ok;
 }
 
+static bool add_lemma(Query *q, const Sym *lemma)
+{
+    if (!lemma || !prove_at(q->b, q->ctx, lemma, NESTING_MOST)) return false;
+    VEC_PUSH(q->b->mem, &q->rows, (Row){lemma, false});
+    return true;
+}
+
+/* Is the atom a factor of a product in p? */
+static bool multiplies(const Bounds *b, const Sym *p, int atom)
+{
+    for (int i = 0; i < p->n; i++) {
+        const Mono *m = &b->mono.at[p->t[i].mono];
+        for (int k = 0; m->n > 1 && k < m->n; k++)
+            if (m->atom[k] == atom) return true;
+    }
+    return false;
+}
+
+/* Facts that products need and that only a proof of their own gives: f/(F/G) < G, for f < F under F % G == 0, so that
+ * f/(F/G) * (C/G) is at most C - C/G. Tried are quotients by unknowns against 0 and the dims. Was any found? */
+static bool find_lemmas(Query *q, const Sym *goal)
+{
+    Bounds *b = q->b;
+    bool found = false;
+    int tries = LEMMAS_MOST;
+    const Sym *one = sched_sym_const(b, 1);
+    for (int i = 0; i < q->natoms; i++) {
+        int64_t number;
+        if (b->atom.at[i].kind != ATOM_QUOT || sched_sym_is_const(b->atom.at[i].b, &number)) continue;
+        if (!multiplies(b, goal, i)) continue;
+        const Sym *quotient = sched_sym_mono(b, b->atom.at[i].mono, 1);
+        found |= add_lemma(q, quotient);
+        for (int k = 0; k < q->natoms; k++) {
+            if (!q->have[k] || b->atom.at[k].kind != ATOM_DIM || --tries < 0) continue;
+            const Sym *dim = sched_sym_mono(b, b->atom.at[k].mono, 1);
+            found |= add_lemma(q, sched_sym_add(b, sched_sym_add(b, dim, quotient, -1), one, -1));
+        }
+    }
+    return found;
+}
+
 static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting)
 {
     bool ok;
@@ -483,6 +524,11 @@ static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting)
     want_sym(&q, minus);
     gather(&q, false);
     ok = q.absurd || refute(&q, q.rows, q.clauses);
+    if (!ok && nesting == 0 && find_lemmas(&q, minus)) {
+        q.leaves = 0;
+        q.work_left = GOAL_WORK;
+        ok = refute(&q, q.rows, q.clauses);
+    }
     return remember(b, ctx, goal, ok);
 }
 

@@ -173,8 +173,7 @@ static Num eval(Env *env, const Expr *e)
     }
 }
 
-/* ---- one choice of sizes and data ----------------------------------------------------------------------------------
- */
+/* ---- one choice of sizes and data -------------------------------------------------------------------------------- */
 
 static bool answer_is_no(Env *env)
 {
@@ -245,8 +244,7 @@ static bool sizes_allowed(Env *env, const bool *rel)
     return true;
 }
 
-/* ---- what matters ---------------------------------------------------------------------------------------------------
- */
+/* ---- what matters ------------------------------------------------------------------------------------------------ */
 
 typedef struct Uses {
     bool *dim, *var;

@@ -13,8 +13,7 @@
 #define TCC_SOURCE_DIR "."
 #endif
 
-/* ---- running ------------------------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Out {
     Arena *mem;
@@ -80,8 +79,7 @@ static void render(Out *o, Text *to)
     for (const Diag *d = o->diags.first; d; d = d->next) diag_render(to, d, false);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *want;
@@ -169,6 +167,23 @@ static const struct {
     {"op f[N in 1..9](X: f32[8]) -> (Y: f32[N]) { Y[i] = X[i] }", "B001"},
     {"op f[N](X: f32[N]) -> (Y: f32[N]) where N >= 1000 { Y[i] = X[i+1] }", "B001"},
     {"op f[N](X: f32[N]) -> (Y: f32[N]) where N % 64 == 0, N > 640 { Y[i] = X[640] + X[i/64*64+63] }", "pp"},
+    {"op f[N in 1..3](X: f32[N]) -> (Y: f32[N]) where N > 5 { Y[i] = X[i] }", "B005"},
+    {"op f[N,M](X: f32[N]) -> (Y: f32[N]) where N > M, M > N { Y[i] = X[i] }", "B005"},
+    {"op f[N](X: f32[N]) -> (Y: f32[N]) where 2*N % 4 == 1 { Y[i] = X[i] }", "B005"},
+    /* layouts */
+    {"op f[A,B,C,D](X: f32[A,B,C,D]) -> (Y: f32[A*B*C*D]) { Y[i] = X[i/D/C/B, i/D/C%B, i/D%C, i%D] }", "p"},
+    {"op f[A,B,C,D](X: f32[A*B*C*D]) -> (Y: f32[A,B,C,D]) { Y[i,j,k,l] = X[((i*B+j)*C+k)*D+l] }", "p"},
+    {"op f[C,H,W,r](X: f32[C*r*r,H,W]) -> (Y: f32[C,H*r,W*r]) { Y[c,y,x] = X[c*r*r+(y%r)*r+x%r,y/r,x/r] }", "p"},
+    {"op f[H,W,s](X: f32[H,W]) -> (Y: f32[H/s,W/s]) { Y[y,x] = max{a in 0..s, b in 0..s}(X[s*y+a,s*x+b]) }", "p"},
+    {"op f[M,N,K](A: f32[M,K], B: f32[N,K]) -> (Y: f32[M+N,K]) { Y[i,k] = i < M ? A[i,k] : B[i-M,k] }", "pp"},
+    {"op f[N,S](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[(i+S)%N] + X[(i-S)%N] }", "pp"},
+    {"op f[N,B](X: f32[N,2*B+1]) -> (Y: f32[N]) { Y[i] = sum{j in max(0,i-B)..min(N,i+B+1)}(X[i,j-i+B]) }", "p"},
+    {"op f[N,B](X: f32[N]) -> (Y: f32[(N+B-1)/B]) { Y[b] = sum{k in 0..min(B, N-b*B)}(X[b*B+k]) }", "p"},
+    {"op f[C,F,G](X: f32[C], K: f32[F,C/G]) -> (Y: f32[F]) where C % G == 0, F % G == 0 "
+     "{ Y[f] = sum{c}(X[f/(F/G)*(C/G)+c]*K[f,c]) }",
+     "pp"},
+    {"op f[N](X: f32[N]) -> (Y: f32[N,N]) { Y[i,j] = X[abs(i-j)] }", "p"},
+    {"op f[B,P,S](T: i32[B,(S+15)/16], X: f32[P,16]) -> (Y: f32[B,S]) { Y[b,s] = X[T[b,s/16], s%16] }", "pd"},
     /* data */
     {"op f[V,T](E: f32[V], id: i32[T]) -> (Y: f32[T]) { Y[t] = E[id[t]] }", "pd"},
     {"op f[V,T](E: f32[V], id: i32[T]) -> (Y: f32[T]) { Y[t] = E[clamp(id[t], 0, V-1)] }", "pp"},
