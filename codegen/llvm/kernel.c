@@ -47,6 +47,8 @@ Fn *cg_fn_new(Cg *c, const char *name, LLVMTypeRef type, bool local)
     f->var = NEW_ARRAY(c->mem, Val, c->op->nvars + 1);
     f->memo = NEW_ARRAY(c->mem, Val, c->op->nexprs + 1);
     f->lanes = 1;
+    f->next = c->open;
+    c->open = f;
     cg_debug_function(f, name, local);
     return f;
 }
@@ -54,6 +56,12 @@ Fn *cg_fn_new(Cg *c, const char *name, LLVMTypeRef type, bool local)
 void cg_fn_close(Fn *f)
 {
     LLVMBuildBr(f->eb, LLVMGetNextBasicBlock(f->entry));
+    f->c->open = f->next;
+    cg_fn_drop(f);
+}
+
+void cg_fn_drop(Fn *f)
+{
     LLVMDisposeBuilder(f->eb);
     LLVMDisposeBuilder(f->b);
 }

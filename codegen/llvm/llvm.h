@@ -61,7 +61,8 @@ typedef struct Cg {
     int ntasks, widest;   /* widest: lanes of the widest vector loop */
     LLVMDIBuilderRef dib; /* NULL without debug lines */
     LLVMMetadataRef dfile, dtype;
-    jmp_buf *bail; /* where cg_fail goes */
+    struct Fn *open; /* functions whose builders are to be disposed of */
+    jmp_buf *bail;   /* where cg_fail goes */
     char *error;
 } Cg;
 
@@ -101,6 +102,7 @@ typedef struct Shadow {
 
 typedef struct Fn {
     Cg *c;
+    struct Fn *next; /* in c->open */
     LLVMValueRef fn;
     LLVMBuilderRef b, eb; /* eb: in the entry block, which holds only allocas */
     LLVMBasicBlockRef entry;
@@ -223,7 +225,8 @@ void cg_count_close(Fn *f, Count *l);
 /* Adds the kernel and its workspace function to c->mod. */
 void cg_kernel(Cg *c);
 Fn *cg_fn_new(Cg *c, const char *name, LLVMTypeRef type, bool local);
-void cg_fn_close(Fn *f);
+void cg_fn_close(Fn *f); /* in the reverse order of opening */
+void cg_fn_drop(Fn *f);
 
 /* ---- parallel.c -----------------------------------------------------------------------------------------------------
  */

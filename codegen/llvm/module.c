@@ -64,7 +64,11 @@ LLVMModuleRef cg_module(LLVMContextRef ctx, const TileProg *p, const Target *t, 
     LLVMDisposeTargetData(layout);
     LLVMSetTarget(c.mod, t->triple);
     bool ok = build(&c);
-    if (!ok) *error = strdup(c.error ? c.error : "out of memory");
+    if (!ok) {
+        *error = strdup(c.error ? c.error : "out of memory");
+        for (Fn *f = c.open; f; f = f->next) cg_fn_drop(f);
+        cg_debug_close(&c);
+    }
     arena_free(mem);
     ok = ok && verified(c.mod, error) && cg_passes(c.mod, tm, o->opt, error);
     if (ok) return c.mod;

@@ -13,47 +13,52 @@ enum { MOST = 64 }; /* elements of a buffer that is shadowed whole */
 
 typedef struct Scan {
     Fn *f;
-    bool *inner;  /* by var id: bound inside the loop */
-    bool *varies; /* by var id: differs between lanes */
-    bool *fresh;  /* by tensor id: allocated inside the loop */
-    int *touched; /* by tensor id: loads and stores inside the loop */
+    bool *inner;   /* by var id: bound inside the loop */
+    bool *varies;  /* by var id: differs between lanes */
+    bool *fresh;   /* by tensor id: allocated inside the loop */
+    bool *touched; /* by tensor id: loaded or stored to inside the loop */
+    bool *read;    /* by expr id: its loads are in touched */
+    int *seen;     /* by expr id: the search that was there last, since expressions are DAGs */
+    int search;
     VEC(const Stmt *) updates;
 } Scan;
 
-/* Does e mention a variable of the given set, or (lanes) an element that a lane has of its own? */
-static bool mentions(const Scan *s, const Expr *e, const bool *set, bool lanes)
+static bool search(Scan *s, const Expr *e, const bool *vars, const bool *tensors)
 {
-    if (e->op == EX_VAR) return set[e->var->id];
-    if (e->op == EX_LOAD && lanes && s->fresh[e->load.t->id]) return true;
+    if (s->seen[e->id] == s->search) return false;
+    s->seen[e->id] = s->search;
+    if (e->op == EX_VAR) return vars[e->var->id];
+    if (e->op == EX_LOAD && (!tensors || tensors[e->load.t->id])) return true;
     for (int i = 0; i < te_nchildren(e); i++)
-        if (mentions(s, te_child(e, i), set, lanes)) return true;
+        if (search(s, te_child(e, i), vars, tensors)) return true;
     return false;
 }
 
-static bool loads(const Expr *e)
+/* Does e differ between lanes: mention a variable that does, or an element that a lane has of its own? */
+static bool differs(Scan *s, const Expr *e)
 {
-    if (e->op == EX_LOAD) return true;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (loads(te_child(e, i))) return true;
-    return false;
+    s->search++;
+    return search(s, e, s->varies, s->fresh);
 }
 
-/* Marks every tensor that e reads. DAGs are walked with a budget: when it runs out everything counts as read. */
-static void reads(Scan *s, const Expr *e, int *budget)
+/* Does e mention data or a variable that is bound inside the loop? */
+static bool moves(Scan *s, const Expr *e)
 {
-    if (--*budget < 0) {
-        for (int i = 0; i < s->f->c->op->ntensors; i++) s->touched[i]++;
-        return;
-    }
-    if (e->op == EX_LOAD) s->touched[e->load.t->id]++;
-    for (int i = 0; i < te_nchildren(e) && *budget >= 0; i++) reads(s, te_child(e, i), budget);
+    s->search++;
+    return search(s, e, s->inner, NULL);
+}
+
+static void reads(Scan *s, const Expr *e)
+{
+    if (!e || s->read[e->id]) return;
+    s->read[e->id] = true;
+    if (e->op == EX_LOAD) s->touched[e->load.t->id] = true;
+    for (int i = 0; i < te_nchildren(e); i++) reads(s, te_child(e, i));
 }
 
 static void scan_exprs(Scan *s, int n, Expr *const *e)
 {
-    int budget = 20000;
-    for (int i = 0; i < n; i++)
-        if (e[i]) reads(s, e[i], &budget);
+    for (int i = 0; i < n; i++) reads(s, e[i]);
 }
 
 static void scan(Scan *s, const Block *b)
@@ -73,12 +78,12 @@ static void scan(Scan *s, const Block *b)
             break;
         case ST_LET:
             s->inner[st->let.var->id] = true;
-            s->varies[st->let.var->id] = mentions(s, st->let.value, s->varies, true);
+            s->varies[st->let.var->id] = differs(s, st->let.value);
             scan_exprs(s, 1, (Expr *[]){st->let.value});
             break;
         case ST_ALLOC: s->fresh[st->alloc.buf->id] = true; break;
         case ST_STORE:
-            s->touched[st->store.buf->id]++;
+            s->touched[st->store.buf->id] = true;
             scan_exprs(s, st->store.buf->rank, st->store.ix);
             scan_exprs(s, 1, (Expr *[]){st->store.value});
             break;
@@ -88,8 +93,8 @@ static void scan(Scan *s, const Block *b)
             VEC_PUSH(s->f->c->mem, &s->updates, st);
             break;
         case ST_INSERT:
-            s->touched[st->insert.vals->id]++;
-            s->touched[st->insert.where->id]++;
+            s->touched[st->insert.vals->id] = true;
+            s->touched[st->insert.where->id] = true;
             scan_exprs(s, st->insert.vals->rank - 1, st->insert.ix);
             scan_exprs(s, 3, (Expr *[]){st->insert.value, st->insert.index, st->insert.slots});
             break;
@@ -174,7 +179,7 @@ static Shadow *find(Fn *f, const Stmt *s)
 }
 
 /* Is every update of this buffer in the loop by the same operation, and are its places the same in all lanes? */
-static bool alike(const Scan *sc, const Stmt *s)
+static bool alike(Scan *sc, const Stmt *s)
 {
     for (int i = 0; i < sc->updates.n; i++) {
         const Stmt *u = sc->updates.at[i];
@@ -182,7 +187,7 @@ static bool alike(const Scan *sc, const Stmt *s)
         if (u->update.where && u->update.where == s->update.buf) return false;
         if (same && (u->update.op != s->update.op || u->update.where != s->update.where)) return false;
         for (int k = 0; same && k < u->update.buf->rank; k++)
-            if (mentions(sc, u->update.ix[k], sc->varies, true)) return false;
+            if (differs(sc, u->update.ix[k])) return false;
     }
     return true;
 }
@@ -195,7 +200,9 @@ void cg_shadows_open(Fn *f, const Stmt *loop)
     sc.inner = NEW_ARRAY(c->mem, bool, op->nvars + 1);
     sc.varies = NEW_ARRAY(c->mem, bool, op->nvars + 1);
     sc.fresh = NEW_ARRAY(c->mem, bool, op->ntensors + 1);
-    sc.touched = NEW_ARRAY(c->mem, int, op->ntensors + 1);
+    sc.touched = NEW_ARRAY(c->mem, bool, op->ntensors + 1);
+    sc.read = NEW_ARRAY(c->mem, bool, op->nexprs + 1);
+    sc.seen = NEW_ARRAY(c->mem, int, op->nexprs + 1);
     sc.inner[loop->loop.var->id] = sc.varies[loop->loop.var->id] = true;
     scan(&sc, &loop->loop.body);
     for (int i = 0; i < sc.updates.n; i++) {
@@ -206,8 +213,7 @@ void cg_shadows_open(Fn *f, const Stmt *loop)
         if (!ok || !alike(&sc, s) || find(f, s)) continue;
         bool fixed = true;
         int users = 0;
-        for (int k = 0; k < t->rank; k++)
-            fixed &= !mentions(&sc, s->update.ix[k], sc.inner, false) && !loads(s->update.ix[k]);
+        for (int k = 0; k < t->rank; k++) fixed &= !moves(&sc, s->update.ix[k]);
         for (int k = 0; k < sc.updates.n; k++) users += sc.updates.at[k]->update.buf == t;
         int64_t count = t->kind == TK_BUFFER && (!w || w->kind == TK_BUFFER),
                 n; /* compact: places are element numbers */
