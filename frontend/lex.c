@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { TOKENS_MOST = 1 << 22 }; /* nobody writes so many, and a machine that does should hear of it at once */
+enum { TOKENS_MOST = 1 << 20 }; /* nobody writes so many, and a machine that does should hear of it at once */
 
 const char *const fe_token_text[T_COUNT] = {
 #define TOKEN(ID, text, cls) [T_##ID] = text,
