@@ -47,7 +47,7 @@ static Var *variable(Sema *s, const AstReduce *r, int at)
     Expr *lo = fe_index(s, fe_value(s, rv->lo), "the end of a range", rv->lo->span);
     Expr *hi = fe_index(s, fe_value(s, rv->hi), "the end of a range", rv->hi->span);
     if (!ok || !lo || !hi) return NULL;
-    const char *name = s->frame ? fe_fresh_index(s, rv->name.text) : rv->name.text;
+    const char *name = s->frame && !s->trial ? fe_fresh_index(s, rv->name.text) : rv->name.text;
     Var *v = te_new_var(s->op, name, lo, hi, rv->name.span);
     v->written = true;
     return v;

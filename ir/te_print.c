@@ -24,8 +24,14 @@ typedef struct Printer {
 static void put(Printer *p, const Expr *e, int prec, DType beside);
 
 /* ---- literals --------------------------------------------------------------------------------------------------- */
-/* The shortest decimal that reads back, of a value that is not negative. Values of types narrower than f32 are floats
- * too, so what reads back as a float reads back in the type. */
+/* Does a decimal next to x, whichever, round to v in type t? */
+static bool reads_as(DType t, double x, double v)
+{
+    if (te_type[t].reg == RC_F64) return x == v;
+    return (double)num_round_d(t, nextafter(x, -INFINITY)) == v && (double)num_round_d(t, nextafter(x, INFINITY)) == v;
+}
+
+/* The shortest decimal that reads back, of a value that is not negative. */
 static void put_float(Text *out, DType t, double v)
 {
     if (isnan(v) || isinf(v)) {
@@ -35,7 +41,7 @@ static void put_float(Text *out, DType t, double v)
     char s[64];
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(s, sizeof s, "%.*g", digits, v);
-        if (te_type[t].reg == RC_F64 ? strtod(s, NULL) == v : (double)strtof(s, NULL) == v) break;
+        if (v == 0 || reads_as(t, strtod(s, NULL), v)) break;
     }
     bool whole = true, point = false;
     for (const char *c = s; *c; c++) {

@@ -130,7 +130,7 @@ static void literals(void)
     LET("let y[i] = (X[i] > 0 ? 1 : 2) * D[i]", "let y[i in 0..N] = (X[i] > 0.0 ? 1.0 : 2.0) * D[i]");
     LET("let y[i] = max(1, 2) * D[i]", "let y[i in 0..N] = max(1.0, 2.0) * D[i]");
     LET("let y[i] = D[i] * 0.1", "let y[i in 0..N] = D[i] * 0.1");
-    LET("let y[i] = H[i,0] * 0.1", "let y[i in 0..N] = H[i,0] * 0.099975586");
+    LET("let y[i] = H[i,0] * 0.1", "let y[i in 0..N] = H[i,0] * 0.1");
     LET("let y[i] = f64(0.1) * D[i]", "let y[i in 0..N] = f64(0.1) * D[i]");
     LET("let y[i] = X[i] + X[i-1 | 1]", "let y[i in 0..N] = X[i] + X[i - 1 | 1.0]");
     LET("let y[i] = U[i] + 255", "let y[i in 0..N] = U[i] + 255");
@@ -221,7 +221,7 @@ static void consts(void)
     show(mem, &d);
     if (CHECK(op != NULL)) {
         CHECK_STR(print(mem, op),
-                  "op t[N; a: i32 = 5, b: u1 = false, c: f16 = 0.0010004044, d: i8 = 127, e: f64 = -inf, "
+                  "op t[N; a: i32 = 5, b: u1 = false, c: f16 = 0.001, d: i8 = 127, e: f64 = -inf, "
                   "g: u64 = 18446744073709551615](X: f32[N + a]) -> () {\n}\n");
         CHECK(op->cst[0].overridden && !op->cst[0].has_default && !op->cst[4].overridden);
         CHECK(op->cst[5].value->i == -1);
