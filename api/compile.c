@@ -289,7 +289,8 @@ static bool make_from_tile(Make *x, Diags *d)
     if (find_name(x->m, x->o->op, d) < 0) return false;
     TileProg *p = tile_parse(k->mem, &x->m->src, d);
     if (!p || d->errors) return false;
-    TeOp *op = api_bind(k->mem, p->op, x->o->ndims, x->o->dims, !(k->flags & TENSORCC_NO_DEFAULTS), d);
+    /* A dim that the text leaves open was kept open. */
+    TeOp *op = api_bind(k->mem, p->op, x->o->ndims, x->o->dims, false, d);
     if (!op || !api_refuted(op, d)) return false;
     for (int i = 0; i < op->ndims; i++) p->op->dim[i].value = op->dim[i].value;
     k->op = p->op;
