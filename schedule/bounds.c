@@ -33,7 +33,7 @@ typedef struct Walk {
     int errors;
 } Walk;
 
-/* ---- contexts ---------------------------------------------------------------------------------------------------- */
+/* ---- contexts -------------------------------------------------------------------------------------------------- */
 
 static const Form *range_form(Bounds *b, const Var *v)
 {
@@ -94,7 +94,7 @@ static Ctx *enter(Bounds *b, Ctx *ctx, CtxKind kind, Var *v, const Expr *cond, b
 static Ctx *enter_var(Bounds *b, Ctx *ctx, Var *v) { return enter(b, ctx, CTX_VAR, v, NULL, false); }
 static Ctx *enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg) { return enter(b, ctx, CTX_COND, NULL, e, neg); }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------------------------- */
 
 /* The expression as the user wrote it, on one line, or printed where an expansion made it; cut where it is long. */
 static const char *quote(Bounds *b, const Expr *e)
@@ -140,8 +140,7 @@ static const char *some_value(DType t) { return te_type[t].cls == 'F' ? "0.0" : 
 
 static Span span_of(const Expr *e, const Expr *otherwise) { return e->span.src ? e->span : otherwise->span; }
 
-/* ---- accesses
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- accesses -------------------------------------------------------------------------------------------------- */
 
 static bool index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end)
 {
@@ -276,8 +275,7 @@ static void decide_order(Walk *w, Ctx *ctx, const Expr *e)
     w->told[e->id] = 1;
 }
 
-/* ---- other questions
- * -------------------------------------------------------------------------------------------------- */
+/* ---- other questions ------------------------------------------------------------------------------------------- */
 
 static void decide_division(Walk *w, Ctx *ctx, Expr *e)
 {
@@ -291,8 +289,7 @@ static Expr *node(TeOp *op, ExprOp o, DType t, Expr *x, Expr *y)
     return te_node(op, o, t, 2, (Expr *[]){x, y}, x->span);
 }
 
-/* ---- the walk
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------------------------- */
 
 /* Is there anything to decide in e? */
 static bool matters(Walk *w, const Expr *e)
@@ -397,8 +394,7 @@ static void forget(Walk *w, Expr *e, uint8_t *seen)
     for (int i = 0, n = te_nchildren(e); i < n; i++) forget(w, te_child(e, i), seen);
 }
 
-/* ---- sizes
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------------------------- */
 
 static void check_divisors(Walk *w, const Tensor *t, Expr *e)
 {
@@ -511,6 +507,8 @@ bool sched_check_bounds(TeOp *op, Diags *diags)
     w.b.sym = NEW_ARRAY(mem, const Sym *, op->nexprs + 1);
     w.b.sym_done = NEW_ARRAY(mem, bool, op->nexprs + 1);
     w.b.var_data = NEW_ARRAY(mem, bool, op->nvars + 1);
+    w.b.dim_hint = NEW_ARRAY(mem, int64_t, op->ndims + 1);
+    w.b.var_hint = NEW_ARRAY(mem, int64_t, op->nvars + 1);
     w.visit = NEW_ARRAY(mem, Visit *, op->nexprs + 1);
     w.matter = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);
     w.told = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);

@@ -100,8 +100,9 @@ typedef struct Bounds {
     const Sym **sym;
     bool *sym_done;
     Ctx *root;
-    long budget;    /* work of the simplex method that is left to this op */
-    bool *var_data; /* by Var.id: its range depends on data */
+    long budget;                  /* work of the simplex method that is left to this op */
+    int64_t *dim_hint, *var_hint; /* a point that the last failed proof left possible */
+    bool *var_data;               /* by Var.id: its range depends on data */
 } Bounds;
 
 /* ---- bounds_symbolic.c */

@@ -118,7 +118,7 @@ const Form *sched_form_of(Bounds *b, const Expr *e, bool neg)
     }
 }
 
-/* ---- what atoms mean --------------------------------------------------------------------------------------------- */
+/* ---- what atoms mean ------------------------------------------------------------------------------------------- */
 
 static const Sym *minus(Bounds *b, const Sym *x, const Sym *y) { return sched_sym_add(b, x, y, -1); }
 

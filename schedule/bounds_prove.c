@@ -40,11 +40,12 @@ typedef struct Query {
     Rows rows;
     Forms clauses;
     bool absurd; /* a fact is false */
+    bool hints;  /* a point that satisfies all is worth keeping */
 } Query;
 
 static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting);
 
-/* ---- gathering facts --------------------------------------------------------------------------------------------- */
+/* ---- gathering facts ------------------------------------------------------------------------------------------- */
 
 static void want_sym(Query *q, const Sym *p)
 {
@@ -169,7 +170,7 @@ static void gather(Query *q, bool all)
     }
 }
 
-/* ---- intervals --------------------------------------------------------------------------------------------------- */
+/* ---- intervals ------------------------------------------------------------------------------------------------- */
 
 typedef __int128 wide;
 
@@ -251,7 +252,7 @@ static bool clashes(Bounds *b, const Rows *rows, const Range *rng)
     return false;
 }
 
-/* ---- products of facts ------------------------------------------------------------------------------------------- */
+/* ---- products of facts ----------------------------------------------------------------------------------------- */
 
 typedef struct Products {
     Bounds *b;
@@ -316,7 +317,7 @@ static void multiply_facts(Products *x)
     }
 }
 
-/* ---- solving ----------------------------------------------------------------------------------------------------- */
+/* ---- solving --------------------------------------------------------------------------------------------------- */
 
 static Rows copy_rows(Arena *mem, const Rows *from)
 {
@@ -327,13 +328,13 @@ static Rows copy_rows(Arena *mem, const Rows *from)
 
 typedef struct System {
     PolyRow *row;
-    int ncols;
+    int ncols, *column; /* by monomial, from 1; 0: not in it */
 } System;
 
 static System linear(Bounds *b, const Rows *rows)
 {
     int *column = NEW_ARRAY(b->mem, int, b->mono.n);
-    System s = {NEW_ARRAY(b->mem, PolyRow, rows->n), 0};
+    System s = {NEW_ARRAY(b->mem, PolyRow, rows->n), 0, column};
     for (int i = 0; i < rows->n; i++) {
         const Sym *p = rows->at[i].p;
         int *col = NEW_ARRAY(b->mem, int, p->n);
@@ -369,11 +370,26 @@ static bool empty_rational(Query *q, const Rows *rows)
     return afford(q, &s, rows->n) && sched_poly_relax(s.ncols, rows->n, s.row, RELAX_OPS) == POLY_EMPTY;
 }
 
+/* A point that satisfies the facts: where a counterexample is looked for first. */
+static void note_hint(Bounds *b, const System *s, const int64_t *sample)
+{
+    for (int i = 0; i < b->atom.n; i++) {
+        const Atom *a = &b->atom.at[i];
+        if (!s->column[a->mono]) continue;
+        int64_t v = sample[s->column[a->mono] - 1];
+        if (a->kind == ATOM_DIM) b->dim_hint[a->sym] = v;
+        if (a->kind == ATOM_VAR) b->var_hint[a->var->id] = v;
+    }
+}
+
 static bool empty_integer(Query *q, const Rows *rows)
 {
     System s = linear(q->b, rows);
     if (rows->n > INTEGER_ROWS || s.ncols > INTEGER_COLS || !afford(q, &s, 8 * rows->n)) return false;
-    return sched_poly_solve(s.ncols, rows->n, s.row, INTEGER_OPS, NULL) == POLY_EMPTY;
+    int64_t *sample = NEW_ARRAY(q->b->mem, int64_t, s.ncols + 1);
+    PolyAnswer a = sched_poly_solve(s.ncols, rows->n, s.row, INTEGER_OPS, sample);
+    if (a == POLY_SAMPLE && q->hints) note_hint(q->b, &s, sample);
+    return a == POLY_EMPTY;
 }
 
 /* The facts over rationals, then with their products, then over integers, which divisions by numbers may need. */
@@ -450,9 +466,8 @@ static Query begin(Bounds *b, Ctx *ctx, int nesting)
     return q;
 }
 
-static bool known(const Bounds *b, const Ctx *ctx, const Sym *goal, bool *ok)
+static bool known(const Ctx *ctx, const Sym *goal, bool *ok)
 {
-    (void)b;
     for (const CtxProof *p = ctx->proofs; p; p = p->next) {
         if (p->goal == goal || (p->goal && goal && sched_sym_equal(p->goal, goal))) {
             *ok = p->ok;
@@ -516,10 +531,11 @@ static bool prove_at(Bounds *b, Ctx *ctx, const Sym *goal, int nesting)
     bool ok;
     if (!goal) return false;
     if (ctx->dead || sched_sym_range(b, goal, NULL).lo >= 0) return true;
-    if (known(b, ctx, goal, &ok)) return ok;
+    if (known(ctx, goal, &ok)) return ok;
     const Sym *minus = sched_sym_add(b, sched_sym_const(b, -1), goal, -1);
     if (!minus) return false;
     Query q = begin(b, ctx, nesting);
+    q.hints = nesting == 0;
     VEC_PUSH(b->mem, &q.rows, (Row){minus, false});
     want_sym(&q, minus);
     gather(&q, false);
@@ -554,7 +570,7 @@ bool sched_ctx_dead(Bounds *b, Ctx *ctx)
 {
     bool ok;
     if (ctx->dead) return true;
-    if (known(b, ctx, NULL, &ok)) return ok;
+    if (known(ctx, NULL, &ok)) return ok;
     Query q = begin(b, ctx, 0);
     VEC_PUSH(b->mem, &q.rows, (Row){sched_sym_const(b, 0), false});
     gather(&q, true);

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* ---- intervals --------------------------------------------------------------------------------------------------- */
+/* ---- intervals ------------------------------------------------------------------------------------------------- */
 
 typedef __int128 wide;
 
@@ -87,7 +87,7 @@ Range sched_sym_range(const Bounds *b, const Sym *p, const Range *mono)
     return r;
 }
 
-/* ---- monomials and atoms ----------------------------------------------------------------------------------------- */
+/* ---- monomials and atoms --------------------------------------------------------------------------------------- */
 
 static int intern(Bounds *b, const Mono *m)
 {
@@ -207,7 +207,7 @@ static const Sym *atom_of(Bounds *b, Atom a)
 
 void sched_sym_begin(Bounds *b) { intern(b, &(Mono){.n = 0}); }
 
-/* ---- polynomials ------------------------------------------------------------------------------------------------- */
+/* ---- polynomials ----------------------------------------------------------------------------------------------- */
 
 static Sym *room(Bounds *b, int n) { return arena_alloc(b->mem, sizeof(Sym) + sizeof(Term) * (size_t)n); }
 
@@ -270,7 +270,7 @@ const Sym *sched_sym_mul(Bounds *b, const Sym *p, const Sym *q)
     return r;
 }
 
-/* ---- division ---------------------------------------------------------------------------------------------------- */
+/* ---- division -------------------------------------------------------------------------------------------------- */
 
 static int64_t floor_div(int64_t a, int64_t d)
 {
@@ -369,7 +369,7 @@ static const Sym *divide(Bounds *b, const Sym *x, const Sym *d)
     return quot_atom(b, x, d);
 }
 
-/* ---- minima, maxima, choices ------------------------------------------------------------------------------------- */
+/* ---- minima, maxima, choices ----------------------------------------------------------------------------------- */
 
 static const Sym *extreme(Bounds *b, AtomKind kind, const Sym *x, const Sym *y)
 {
@@ -397,7 +397,7 @@ static const Sym *choice(Bounds *b, const Expr *e)
     return atom_of(b, (Atom){.kind = ATOM_PICK, .e = e->arg[0], .a = x, .b = y, .range = r});
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------------------------- */
 
 const Sym *sched_sym_opaque(Bounds *b, const Expr *e)
 {

@@ -2,9 +2,10 @@
  * the index variables within theirs under which the access is evaluated, and data, such that the answer is no. It is
  * evaluated, not derived: what is found is real (what a reduction in a condition gives is taken to be anything).
  *
- * Sizes that are tried: the smallest ones, defaults, hints, and those near numbers of the program, smaller ones first;
- * variables: all of a short range, the ends of a long one. The search ends after STEPS evaluated nodes. Allocates only
- * before it starts. Data is a hash of tensor, index and seed, so that an element has one value. */
+ * Sizes that are tried: the smallest ones, defaults, hints, those near numbers of the program, and those of the point
+ * that ISL found when the proof failed, smaller ones first; variables: all of a short range, the ends of a long one.
+ * The search ends after STEPS evaluated nodes. Allocates only before it starts. Data is a hash of tensor, index and
+ * seed, so that an element has one value. */
 #include "ir/num.h"
 #include "schedule/bounds.h"
 
@@ -39,7 +40,7 @@ typedef struct Env {
     bool spoiled; /* a point said nothing */
 } Env;
 
-/* ---- evaluation -------------------------------------------------------------------------------------------------- */
+/* ---- evaluation ------------------------------------------------------------------------------------------------ */
 
 static uint64_t mix(uint64_t h)
 {
@@ -173,7 +174,7 @@ static Num eval(Env *env, const Expr *e)
     }
 }
 
-/* ---- one choice of sizes and data -------------------------------------------------------------------------------- */
+/* ---- one choice of sizes and data ------------------------------------------------------------------------------ */
 
 static bool answer_is_no(Env *env)
 {
@@ -213,6 +214,8 @@ static bool each_value(Env *env, int k)
     int64_t some[] = {lo, lo + 1, lo + 2, lo + (hi - lo) / 2, hi - 3, hi - 2, hi - 1};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         if (try_var(env, k, some[i])) return true;
+    int64_t hint = env->b->var_hint[v->id];
+    if (hint >= lo && hint < hi && try_var(env, k, hint)) return true;
     for (int i = 0; i < env->nnumbers; i++)
         for (int64_t n = env->number[i] - 1; n <= env->number[i] + 1; n++)
             if (n >= lo && n < hi && try_var(env, k, n)) return true;
@@ -244,7 +247,7 @@ static bool sizes_allowed(Env *env, const bool *rel)
     return true;
 }
 
-/* ---- what matters ------------------------------------------------------------------------------------------------ */
+/* ---- what matters ---------------------------------------------------------------------------------------------- */
 
 typedef struct Uses {
     bool *dim, *var;
@@ -337,6 +340,7 @@ static int add_value(const Dim *d, int64_t *pool, int n, int64_t v)
 static int fill_pool(const Env *env, const Dim *d, int64_t *pool)
 {
     int n = 0;
+    n = add_value(d, pool, n, env->b->dim_hint[d - env->op->dim]);
     for (int i = 0; i < 6; i++) n = add_value(d, pool, n, d->lo + i);
     for (int i = 0; i < env->nnumbers; i++)
         for (int k = 0; k <= 2; k++) n = add_value(d, pool, n, env->number[i] + (k == 2 ? -1 : k));
@@ -345,8 +349,7 @@ static int fill_pool(const Env *env, const Dim *d, int64_t *pool)
     return add_value(d, pool, n, d->hi);
 }
 
-/* ---- all choices
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- all choices ----------------------------------------------------------------------------------------------- */
 
 typedef struct Sizes { /* an odometer over pools, by shells: the largest position of a choice grows */
     int n, dim[DIMS_MOST], count[DIMS_MOST], at[DIMS_MOST], shell, most;

@@ -13,7 +13,7 @@
 #define TCC_SOURCE_DIR "."
 #endif
 
-/* ---- running ----------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------------------------- */
 
 typedef struct Out {
     Arena *mem;
@@ -79,7 +79,7 @@ static void render(Out *o, Text *to)
     for (const Diag *d = o->diags.first; d; d = d->next) diag_render(to, d, false);
 }
 
-/* ---- the table --------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *want;
@@ -170,6 +170,8 @@ static const struct {
     {"op f[N in 1..3](X: f32[N]) -> (Y: f32[N]) where N > 5 { Y[i] = X[i] }", "B005"},
     {"op f[N,M](X: f32[N]) -> (Y: f32[N]) where N > M, M > N { Y[i] = X[i] }", "B005"},
     {"op f[N](X: f32[N]) -> (Y: f32[N]) where 2*N % 4 == 1 { Y[i] = X[i] }", "B005"},
+    {"op f[N](X: f32[N]) -> (Y: f32[N]) where N % 37 == 5, N > 500 { Y[i] = X[i+1] }", "B001"},
+    {"op f[N,M](X: f32[N]) -> (Y: f32[M]) where 3*N + 5*M == 20001, M > 1000 { Y[i] = X[i] }", "B001"},
     /* layouts */
     {"op f[A,B,C,D](X: f32[A,B,C,D]) -> (Y: f32[A*B*C*D]) { Y[i] = X[i/D/C/B, i/D/C%B, i/D%C, i%D] }", "p"},
     {"op f[A,B,C,D](X: f32[A*B*C*D]) -> (Y: f32[A,B,C,D]) { Y[i,j,k,l] = X[((i*B+j)*C+k)*D+l] }", "p"},
@@ -238,8 +240,7 @@ static void test_table(void)
     CHECK(most < 2.0); /* a bound against hanging, not a benchmark */
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------------------------- */
 
 static char *read_file(const char *path)
 {
