@@ -66,9 +66,11 @@ typedef struct MathProg {
     int n, nin, result; /* instructions, inputs, which instruction is the result */
     MathType in[2];
     const MathInst *at;
+    const uint16_t *slot; /* private to num_math_run: where each value lies in its scratch memory */
+    int units;            /* private to num_math_run: how much scratch memory */
 } MathProg;
-/* The program of `op` (a MATH_EXPR row, or POWI: the exponent is an i64 input) on t = DT_F32 or DT_F64. Static data,
- * never freed: built at compile time or from constant tables, safe from any thread. NULL when op has none. */
+/* The program of `op` (a MATH_EXPR row, or POWI: the exponent is an i64 input) on t = DT_F32 or DT_F64. Never freed and
+ * never changed: all programs are built once per process, on first use; safe from any thread. NULL when op has none. */
 const MathProg *num_math(ExprOp op, DType t);
 /* Conversions as programs, for targets without the instruction: f32 → t rounded, as the stored bits (MT_I32), and back.
  */
