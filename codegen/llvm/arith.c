@@ -11,8 +11,23 @@ static LLVMValueRef flag(Fn *f, DType t, LLVMValueRef v, LLVMFastMathFlags flags
     return v;
 }
 
+/* min with NaN and signed zeros in three instructions: x86's minps(a, b) is a < b ? a : b, so that the two orders
+ * differ just where they should not agree: one of them is the NaN, or the zeros have both signs, and then OR gives a
+ * NaN, or -0. */
+static LLVMValueRef float_min(Fn *f, DType t, LLVMValueRef a, LLVMValueRef b)
+{
+    Cg *c = f->c;
+    LLVMTypeRef ty = LLVMTypeOf(a), bits = cg_like(a, te_type[t].reg == RC_F64 ? c->i64 : c->i32);
+    LLVMValueRef ab = LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, LLVMRealOLT, a, b, ""), a, b, "");
+    LLVMValueRef ba = LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, LLVMRealOLT, b, a, ""), b, a, "");
+    ab = LLVMBuildBitCast(f->b, ab, bits, "");
+    ba = LLVMBuildBitCast(f->b, ba, bits, "");
+    return LLVMBuildBitCast(f->b, LLVMBuildOr(f->b, ab, ba, ""), ty, "");
+}
+
 static LLVMValueRef max_min(Fn *f, bool max, DType t, LLVMValueRef a, LLVMValueRef b)
 {
+    if (te_is_float(t) && !max && !LLVMIsConstant(a) && !LLVMIsConstant(b)) return float_min(f, t, a, b);
     if (te_is_float(t)) return cg_call2(f, max ? "llvm.maximum" : "llvm.minimum", a, b);
     if (is_signed(t)) return cg_call2(f, max ? "llvm.smax" : "llvm.smin", a, b);
     return cg_call2(f, max ? "llvm.umax" : "llvm.umin", a, b);

@@ -94,6 +94,7 @@ typedef struct Shadow {
     struct Shadow *next;
     const Tensor *buf, *where;
     RedOp op;
+    bool flip; /* a max of floats, kept as the min of what is negated (arith.c: min is cheaper) */
     Expr **ix; /* the one place, evaluated outside the loop; NULL: the shadow has all of buf's elements */
     LLVMValueRef at, where_at; /* its places in buf and where */
     int64_t count;

@@ -140,6 +140,8 @@ static LLVMValueRef identity(Fn *f, const Tensor *t, RedOp r, int lanes)
     return v;
 }
 
+static RedOp lane_op(const Shadow *sh) { return sh->flip ? RED_MIN : sh->op; }
+
 static void open(Fn *f, const Stmt *s, int lanes, bool one, int64_t count)
 {
     Cg *c = f->c;
@@ -156,8 +158,9 @@ static void open(Fn *f, const Stmt *s, int lanes, bool one, int64_t count)
         if (sh->where) sh->where_at = cg_place(f, sh->where, s->update.ix).v;
         cg_forget(f, mark);
     }
+    sh->flip = sh->op == RED_MAX && te_is_float(sh->buf->type);
     sh->acc = cg_alloca(f, vec_type(f, sh->buf, lanes), sh->count);
-    LLVMValueRef start = identity(f, sh->buf, sh->op, lanes), none = NULL;
+    LLVMValueRef start = identity(f, sh->buf, lane_op(sh), lanes), none = NULL;
     if (sh->where) {
         sh->idx = cg_alloca(f, vec_type(f, sh->where, lanes), sh->count);
         none = cg_int(cg_wide(cg_held(c, sh->where->type), lanes), -1);
@@ -238,7 +241,7 @@ static LLVMValueRef part(Fn *f, LLVMValueRef v, int from, int n)
 static void combine(Fn *f, const Shadow *sh, LLVMValueRef *x, LLVMValueRef *xi, LLVMValueRef y, LLVMValueRef yi)
 {
     if (!sh->where) {
-        *x = cg_combine(f, sh->op, sh->buf->type, *x, y);
+        *x = cg_combine(f, lane_op(sh), sh->buf->type, *x, y);
         return;
     }
     LLVMValueRef has = LLVMBuildICmp(f->b, LLVMIntSGE, yi, LLVMConstNull(LLVMTypeOf(yi)), "");
@@ -269,6 +272,7 @@ static void finish(Fn *f, const Shadow *sh, int lanes, LLVMValueRef at, LLVMValu
 {
     LLVMValueRef x = get(f, sh->buf, lanes, sh->acc, i), xi = sh->where ? get(f, sh->where, lanes, sh->idx, i) : NULL;
     across(f, sh, &x, &xi);
+    if (sh->flip) x = LLVMBuildFNeg(f->b, x, "");
     Val off = cg_uni(at), woff = cg_uni(where_at);
     LLVMValueRef old = cg_load(f, sh->buf, off, NULL, (Mask){0}).v;
     if (!sh->where) {
@@ -315,8 +319,10 @@ void cg_shadow_update(Fn *f, const Stmt *s, Shadow *sh)
     }
     if (s->update.fma && e->op == EX_MUL && c->t->fma)
         r = cg_fma(f, t->type, cg_vec(f, cg_expr(f, e->arg[0])), cg_vec(f, cg_expr(f, e->arg[1])), old);
-    else
-        r = cg_combine(f, sh->op, t->type, old, cg_vec(f, cg_expr(f, e)));
+    else {
+        LLVMValueRef x = cg_vec(f, cg_expr(f, e));
+        r = cg_combine(f, lane_op(sh), t->type, old, sh->flip ? LLVMBuildFNeg(f->b, x, "") : x);
+    }
     put(f, t, sh->acc, at, f->mask.m ? LLVMBuildSelect(f->b, f->mask.m, r, old, "") : r);
 }
 

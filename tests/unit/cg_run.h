@@ -209,7 +209,7 @@ static bool compare(const Kernel *k, const Tensor *t, const void *got, const voi
 }
 
 /* Runs the kernel and the interpreter on the same data. Returns the kernel's status. */
-static int run(const Kernel *k, Run r)
+static inline int run(const Kernel *k, Run r)
 {
     if (!k->ok) return -1;
     const TeOp *op = k->p->op;
@@ -273,7 +273,7 @@ static const int64_t sizes[] = {0, 1, 7, 8, 9, 31, 33};
 enum { NSIZES = sizeof sizes / sizeof sizes[0] };
 static const CgOptions plain = {.opt = 2};
 
-static void run_sizes(const Kernel *k, int64_t second, int64_t top)
+static inline void run_sizes(const Kernel *k, int64_t second, int64_t top)
 {
     for (int i = 0; i < NSIZES; i++)
         for (int end = 0; end < 2; end++)
