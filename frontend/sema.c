@@ -17,7 +17,7 @@ static void add_fn(Sema *s, const AstFn *fn)
         bad = true;
     }
     bad |= !fe_check_fn(s, fn);
-    if (!old) VEC_PUSH(s->mem, &s->fns, (FnSym){fn, bad});
+    if (!old) fe_add_fn(s, fn, bad);
 }
 
 /* ---- the header ------------------------------------------------------------------------------------------------- */
@@ -137,7 +137,7 @@ static void parameter(Sema *s, const AstParam *p, TensorKind kind)
     y->t = te_new_tensor(s->op, p->name.text, p->type, kind, p->rank, NEW_ARRAY(s->mem, Expr *, p->rank), p->span);
     y->t->scalar = !p->has_shape;
     y->defined = kind != TK_OUTPUT;
-    if (p->type != DT_NONE) return;
+    if (p->type != DT_NONE && fe_few(s, p->rank, "the dimensions of a tensor", p->name.span)) return;
     y->kind = SYM_BAD; /* could not be read: uses of it are silent */
     s->errors++;
 }

@@ -23,6 +23,7 @@
 #include "ir/te.h"
 
 enum {
+    RANK_MAX = 64,      /* dimensions of a tensor, variables of a reduction, parameters of a fn */
     TREE_MAX = 1 << 18, /* nodes that a walk over one statement meets; a shared argument counts wherever it stands */
     TREE_DEPTH = 2500,  /* levels, fns written out */
     WORK_MAX = 1 << 20  /* nodes visited for one op */
@@ -61,7 +62,6 @@ typedef struct Sym {
     bool defined, assigned;
     int nassigned; /* TENSOR: assignments so far */
     Span span;
-    struct Sym *next; /* in its bucket */
 } Sym;
 
 /* An index variable that is visible, or (var NULL) one whose range could not be had: reported. */
@@ -92,7 +92,12 @@ typedef struct Rule {
     const Poly *to;
 } Rule;
 
-enum { NAME_BUCKETS = 2048 };
+/* Names to what they name: open addressing, cap is a power of two. */
+typedef struct NameTable {
+    const char **name; /* NULL: free */
+    void **what;
+    int n, cap;
+} NameTable;
 
 typedef struct Sema {
     Arena *mem;
@@ -106,8 +111,8 @@ typedef struct Sema {
     bool gave_up;     /* too large: everything is an error from here on, silently */
     const char *size; /* NULL, or what may use dims and consts only: "a shape" */
     int work, nest;
-    Sym *bucket[NAME_BUCKETS];
-    int nbucket;
+    NameTable syms;     /* Sym * */
+    NameTable fn_names; /* FnSym number + 1, in fns */
     VEC(Bound) scope;
     VEC(FnSym) fns; /* those visible */
     Frame *frame;
@@ -142,11 +147,13 @@ void fe_bind(Sema *s, AstName name, Var *v);
 const Bound *fe_bound(Sema *s, const char *name);
 const char *fe_fresh_index(Sema *s, const char *name); /* for a fn's own index: a name that is free in the op */
 FnSym *fe_fn(Sema *s, const char *name);
+void fe_add_fn(Sema *s, const AstFn *fn, bool bad);
 typedef enum Want { WANT_VALUE = 1, WANT_TENSOR = 2, WANT_FN = 4, WANT_SIZE = 8 } Want;
 bool fe_suggest(Sema *s, Diag *d, const char *name, Want want); /* whether there is one */
 const char *fe_closest(Sema *s, const char *name, int n, const char *const *among);
-const char *fe_what(const Sym *sym);    /* "an input", "a dim" */
-const char *fe_src(Sema *s, Span span); /* the text at span, shortened */
+const char *fe_what(const Sym *sym);                      /* "an input", "a dim" */
+bool fe_few(Sema *s, int n, const char *what, Span span); /* at most RANK_MAX? reports when not */
+const char *fe_src(Sema *s, Span span);                   /* the text at span, shortened */
 
 /* ---- sema_type.c */
 Val fe_typed(Sema *s, Expr *e, const Val *parts, int n); /* the parts' sizes are counted */

@@ -236,6 +236,7 @@ bool fe_check_fn(Sema *s, const AstFn *fn)
 {
     if (fn->broken) return false;
     int before = s->errors, exprs = s->op->nexprs, vars = s->op->nvars;
+    if (!fe_few(s, fn->nparams, "the parameters of a fn", fn->name.span)) return false;
     bool ok = parameters(s, fn);
     Val *arg = NEW_ARRAY(s->mem, Val, fn->nparams);
     for (int i = 0; i < fn->nparams; i++)

@@ -46,6 +46,13 @@ void fe_note_at(Sema *s, Diag *d, Span span, const char *fmt, ...)
     va_end(ap);
 }
 
+bool fe_few(Sema *s, int n, const char *what, Span span)
+{
+    if (n <= RANK_MAX) return true;
+    FE_ERROR(s, D_N031_TOO_MANY, span, what, n, RANK_MAX);
+    return false;
+}
+
 const char *fe_src(Sema *s, Span span)
 {
     enum { MOST = 60 };
@@ -72,21 +79,51 @@ static unsigned hash(const char *name)
 {
     unsigned h = 2166136261u;
     while (*name) h = (h ^ (unsigned char)*name++) * 16777619u;
-    return (h ^ h >> 15) % NAME_BUCKETS;
+    return h ^ h >> 15;
 }
 
-Sym *fe_find(Sema *s, const char *name)
+/* Where name is, or would be. */
+static int place(const NameTable *t, const char *name)
 {
-    for (Sym *y = s->bucket[hash(name)]; y; y = y->next)
-        if (!strcmp(y->name, name)) return y;
-    return NULL;
+    int i = (int)(hash(name) & (unsigned)(t->cap - 1));
+    while (t->name[i] && strcmp(t->name[i], name) != 0) i = (i + 1) & (t->cap - 1);
+    return i;
 }
+
+static void *look_up(const NameTable *t, const char *name) { return t->cap ? t->what[place(t, name)] : NULL; }
+
+static void enter(Arena *mem, NameTable *t, const char *name, void *what)
+{
+    if (2 * (t->n + 1) > t->cap) {
+        NameTable old = *t;
+        t->cap = old.cap ? 2 * old.cap : 64;
+        t->name = NEW_ARRAY(mem, const char *, t->cap);
+        t->what = NEW_ARRAY(mem, void *, t->cap);
+        for (int i = 0; i < old.cap; i++) {
+            if (!old.name[i]) continue;
+            int at = place(t, old.name[i]);
+            t->name[at] = old.name[i];
+            t->what[at] = old.what[i];
+        }
+    }
+    int at = place(t, name);
+    t->n += !t->name[at];
+    t->name[at] = name;
+    t->what[at] = what;
+}
+
+Sym *fe_find(Sema *s, const char *name) { return look_up(&s->syms, name); }
 
 FnSym *fe_fn(Sema *s, const char *name)
 {
-    for (int i = s->fns.n - 1; i >= 0; i--)
-        if (!strcmp(s->fns.at[i].fn->name.text, name)) return &s->fns.at[i];
-    return NULL;
+    intptr_t n = (intptr_t)look_up(&s->fn_names, name);
+    return n ? &s->fns.at[n - 1] : NULL;
+}
+
+void fe_add_fn(Sema *s, const AstFn *fn, bool bad)
+{
+    VEC_PUSH(s->mem, &s->fns, (FnSym){fn, bad});
+    enter(s->mem, &s->fn_names, fn->name.text, (void *)(intptr_t)s->fns.n);
 }
 
 const char *fe_what(const Sym *y)
@@ -113,9 +150,7 @@ static Sym *add(Sema *s, AstName name, SymKind kind)
     y->name = name.text;
     y->kind = kind;
     y->span = name.span;
-    unsigned h = hash(name.text);
-    y->next = s->bucket[h];
-    s->bucket[h] = y;
+    enter(s->mem, &s->syms, name.text, y);
     return y;
 }
 
@@ -291,12 +326,13 @@ bool fe_suggest(Sema *s, Diag *d, const char *name, Want want)
         for (int i = 0; i < s->frame->fn->nparams; i++) consider(&c, s->frame->fn->param[i].text);
     if (want & WANT_VALUE)
         for (int i = s->scope.n - 1; i >= (s->frame ? s->frame->scope : 0); i--) consider(&c, s->scope.at[i].name);
-    for (int b = 0; b < NAME_BUCKETS && !s->frame; b++)
-        for (const Sym *y = s->bucket[b]; y; y = y->next) {
-            bool tensor = y->kind == SYM_TENSOR, size = y->kind == SYM_DIM || y->kind == SYM_CONST;
-            if ((tensor && (want & (WANT_VALUE | WANT_TENSOR))) || (size && (want & (WANT_VALUE | WANT_SIZE))))
-                consider(&c, y->name);
-        }
+    for (int i = 0; i < s->syms.cap && !s->frame; i++) {
+        const Sym *y = s->syms.what[i];
+        if (!y) continue;
+        bool tensor = y->kind == SYM_TENSOR, size = y->kind == SYM_DIM || y->kind == SYM_CONST;
+        if ((tensor && (want & (WANT_VALUE | WANT_TENSOR))) || (size && (want & (WANT_VALUE | WANT_SIZE))))
+            consider(&c, y->name);
+    }
     if (c.name) fe_help_at(s, d, "did you mean `%s`?", c.name);
     return c.name != NULL;
 }

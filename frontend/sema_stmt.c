@@ -366,6 +366,7 @@ void fe_statement(Sema *s, const AstStmt *st)
 {
     const AstExpr *topk = topk_of(st);
     Left l;
+    if (!fe_few(s, st->lhs[0].n, "the dimensions of a tensor", st->lhs[0].name.span)) return;
     s->stmt = st;
     s->self_sym = NULL;
     s->seq = NULL;
