@@ -220,9 +220,8 @@ static void consts(void)
     TeOp *op = with_consts(mem, text, 5, given, &d);
     show(mem, &d);
     if (CHECK(op != NULL)) {
-        CHECK_STR(print(mem, op),
-                  "op t[N; a: i32 = 5, b: u1 = false, c: f16 = 0.001, d: i8 = 127, e: f64 = -inf, "
-                  "g: u64 = 18446744073709551615](X: f32[N + a]) -> () {\n}\n");
+        CHECK_STR(print(mem, op), "op t[N; a: i32 = 5, b: u1 = false, c: f16 = 0.001, d: i8 = 127, e: f64 = -inf, "
+                                  "g: u64 = 18446744073709551615](X: f32[N + a]) -> () {\n}\n");
         CHECK(op->cst[0].overridden && !op->cst[0].has_default && !op->cst[4].overridden);
         CHECK(op->cst[5].value->i == -1);
         int64_t v, sizes[] = {7};
