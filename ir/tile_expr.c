@@ -1,5 +1,6 @@
 /* tile_expr.c: what printer, parser and verifier of Tile IR agree on about expressions: the type of each operation,
- * whether a trip count is known, the text of literals and names. Relies on te.h's tables and num.h's rounding. */
+ * whether a trip count is known, the text of literals and names, which names are
+ * visible. Relies on te.h's tables and num.h's rounding. */
 #include "ir/tile_priv.h"
 
 #include <langinfo.h>
@@ -232,4 +233,47 @@ void tile_put_name(Text *out, const char *name)
             text_char(out, *s);
     }
     text_char(out, '`');
+}
+
+/* ---- visible names ----------------------------------------------------------------------------------------------- */
+static unsigned hash(const char *s)
+{
+    unsigned h = 2166136261u; /* FNV-1a */
+    for (; *s; s++) h = (h ^ (unsigned char)*s) * 16777619u;
+    return h ^ h >> 15;
+}
+
+int tile_name_find(const TileNames *t, const char *text)
+{
+    int i = t->chains ? t->chain[hash(text) % t->chains] : -1;
+    while (i >= 0 && strcmp(t->at[i].text, text)) i = t->at[i].older;
+    return i;
+}
+
+static void link_name(TileNames *t, int i)
+{
+    int *newest = &t->chain[t->at[i].hash % t->chains];
+    t->at[i].older = *newest;
+    *newest = i;
+}
+
+void tile_name_add(Arena *mem, TileNames *t, const char *text)
+{
+    VEC_PUSH(mem, t, (struct TileName){text, -1, hash(text)});
+    if ((unsigned)t->n <= t->chains) {
+        link_name(t, t->n - 1);
+        return;
+    }
+    t->chains = t->chains ? 4 * t->chains : 64;
+    t->chain = NEW_ARRAY(mem, int, t->chains);
+    memset(t->chain, -1, sizeof(int) * t->chains);
+    for (int i = 0; i < t->n; i++) link_name(t, i);
+}
+
+void tile_name_cut(TileNames *t, int n)
+{
+    while (t->n > n) {
+        t->n--;
+        t->chain[t->at[t->n].hash % t->chains] = t->at[t->n].older;
+    }
 }

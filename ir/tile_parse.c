@@ -61,13 +61,13 @@ static void read_dims(Reader *r)
     tile_need(r, "[");
     while (!tile_is(r, "]") && !tile_is(r, ";")) {
         Dim d = read_dim(r);
-        tile_declare(r, (Name){.text = d.name, .kind = NAME_DIM, .sym = dim.n}, d.span);
+        tile_declare(r, d.name, (Name){.kind = NAME_DIM, .sym = dim.n}, d.span);
         VEC_PUSH(r->mem, &dim, d);
         if (!tile_take(r, ",")) break;
     }
     while (tile_take(r, cst.n ? "," : ";")) {
         Const c = read_const(r);
-        tile_declare(r, (Name){.text = c.name, .kind = NAME_CONST, .sym = cst.n}, c.span);
+        tile_declare(r, c.name, (Name){.kind = NAME_CONST, .sym = cst.n}, c.span);
         VEC_PUSH(r->mem, &cst, c);
     }
     tile_need(r, "]");
@@ -109,7 +109,7 @@ static void read_param(Reader *r, bool result)
     int rank = read_shape(r, &shape);
     Tensor *t = te_new_tensor(r->op, name, type, kind, rank, shape, tile_since(r, from));
     t->scalar = rank == 0;
-    tile_declare(r, (Name){.text = name, .kind = NAME_TENSOR, .tensor = t}, at);
+    tile_declare(r, name, (Name){.kind = NAME_TENSOR, .tensor = t}, at);
 }
 
 static void read_params(Reader *r, bool results)
@@ -209,9 +209,9 @@ static Block read_block(Reader *r);
 static Block read_body(Reader *r, Var *v)
 {
     int names = r->names.n;
-    tile_declare(r, (Name){.text = v->name, .kind = NAME_VAR, .var = v}, v->span);
+    tile_declare(r, v->name, (Name){.kind = NAME_VAR, .var = v}, v->span);
     Block b = read_block(r);
-    r->names.n = names;
+    tile_forget(r, names);
     return b;
 }
 
@@ -291,7 +291,7 @@ static Stmt *read_alloc(Reader *r, uint32_t from)
     if (scope > SCOPE_FRAG) tile_expected(r, "the buffer's scope: global, shared, local, reg or frag");
     tile_next(r);
     Tensor *b = tile_buffer(r->p, name, type, (Scope)scope, rank, shape, tile_since(r, from));
-    tile_declare(r, (Name){.text = name, .kind = NAME_TENSOR, .tensor = b}, at);
+    tile_declare(r, name, (Name){.kind = NAME_TENSOR, .tensor = b}, at);
     return tile_alloc(r->p, b, tile_since(r, from));
 }
 
@@ -302,7 +302,7 @@ static Stmt *read_let(Reader *r, uint32_t from)
     tile_need(r, "=");
     Expr *value = need_index(r, tile_read_expr(r), "a `let` is of type index");
     Var *v = te_new_var(r->op, name, NULL, NULL, at);
-    tile_declare(r, (Name){.text = name, .kind = NAME_VAR, .var = v}, at);
+    tile_declare(r, name, (Name){.kind = NAME_VAR, .var = v}, at);
     return tile_let(r->p, v, value, tile_since(r, from));
 }
 
@@ -412,7 +412,7 @@ static Block read_block(Reader *r)
     while (!tile_is(r, "}")) VEC_PUSH(r->mem, &at, read_statement(r));
     tile_need(r, "}");
     r->nest--;
-    r->names.n = names;
+    tile_forget(r, names);
     return (Block){at.n, at.at};
 }
 

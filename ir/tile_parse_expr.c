@@ -13,15 +13,21 @@ void tile_nest(Reader *r)
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 const Name *tile_lookup(Reader *r, const char *text)
 {
-    for (int i = r->names.n - 1; i >= 0; i--)
-        if (!strcmp(r->names.at[i].text, text)) return &r->names.at[i];
-    return NULL;
+    int i = tile_name_find(&r->visible, text);
+    return i < 0 ? NULL : &r->names.at[i];
 }
 
-void tile_declare(Reader *r, Name n, Span at)
+void tile_declare(Reader *r, const char *text, Name n, Span at)
 {
-    if (tile_lookup(r, n.text)) TILE_FAIL(r, D_A007_TWICE, at, n.text);
+    if (tile_lookup(r, text)) TILE_FAIL(r, D_A007_TWICE, at, text);
+    tile_name_add(r->mem, &r->visible, text);
     VEC_PUSH(r->mem, &r->names, n);
+}
+
+void tile_forget(Reader *r, int n)
+{
+    tile_name_cut(&r->visible, n);
+    r->names.n = n;
 }
 
 const char *tile_read_name(Reader *r, const char *what, Span *at)

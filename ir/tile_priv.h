@@ -27,6 +27,21 @@ DType tile_type_named(const char *name);            /* `index` among them; DT_NO
 bool tile_word(const char *name);                   /* cannot stand bare as a name */
 void tile_put_name(Text *out, const char *name);    /* in backticks when it must be */
 
+/* The names that are visible at a place, innermost last, numbered from 0. Starts zeroed. */
+typedef struct TileNames {
+    struct TileName {
+        const char *text;
+        int older; /* the next older one of its chain, -1: none */
+        unsigned hash;
+    } * at;
+    int n, cap;
+    unsigned chains;
+    int *chain; /* the newest name of each, -1: none */
+} TileNames;
+int tile_name_find(const TileNames *t, const char *text); /* its number, or -1 */
+void tile_name_add(Arena *mem, TileNames *t, const char *text);
+void tile_name_cut(TileNames *t, int n); /* back to the first n */
+
 /* ---- tile_verify.c ----------------------------------------------------------------------------------------------- */
 /* tile_verify that says where, too. */
 const char *tile_verify_at(Arena *mem, const TileProg *p, Span *at);

@@ -18,7 +18,6 @@ typedef struct Token {
 
 typedef enum NameKind { NAME_VAR, NAME_DIM, NAME_CONST, NAME_TENSOR } NameKind;
 typedef struct Name {
-    const char *text;
     NameKind kind;
     int sym;
     Var *var;
@@ -32,11 +31,12 @@ typedef struct Reader {
     jmp_buf failed;
     TileProg *p;
     TeOp *op;
-    size_t pos;        /* where the next token is looked for */
-    Token tok;         /* the next token */
-    uint32_t last;     /* end of the token before it */
-    int nest;          /* parentheses and blocks that are open */
-    VEC(Name) names;   /* visible, innermost last */
+    size_t pos;    /* where the next token is looked for */
+    Token tok;     /* the next token */
+    uint32_t last; /* end of the token before it */
+    int nest;      /* parentheses and blocks that are open */
+    TileNames visible;
+    VEC(Name) names;   /* what the visible ones are, by their number */
     VEC(Expr *) named; /* the `$n` of this statement */
     VEC(int) depth;    /* of each expression, by id */
     VEC(Def *) defs;   /* stand-ins that hold the names of loops' definitions */
@@ -59,7 +59,8 @@ const char *tile_raw_target(Reader *r);        /* after the `@` that is the next
 /* ---- tile_parse_expr.c ---- */
 void tile_nest(Reader *r); /* one level deeper; the level's end does r->nest-- */
 const Name *tile_lookup(Reader *r, const char *text);
-void tile_declare(Reader *r, Name n, Span at);
+void tile_declare(Reader *r, const char *text, Name n, Span at);
+void tile_forget(Reader *r, int n); /* all but the first n visible names */
 const char *tile_read_name(Reader *r, const char *what, Span *at);
 DType tile_read_type(Reader *r);
 int64_t tile_read_int(Reader *r, const char *what, int64_t least, int64_t most); /* a plain integer */

@@ -17,18 +17,18 @@ typedef struct Verifier {
     const Stmt *s; /* the statement that is looked at; NULL in the header */
     Span at;
     const char *broken;
-    VEC(const char *) names; /* visible */
-    uint32_t open;           /* bits of the open loops */
-    bool vector;             /* a VECTOR loop is open */
-    bool *var_seen;          /* by Var.id: visible */
+    TileNames names; /* visible */
+    uint32_t open;   /* bits of the open loops */
+    bool vector;     /* a VECTOR loop is open */
+    bool *var_seen;  /* by Var.id: visible */
     uint32_t *var_mask;
-    bool *buf_seen;     /* by Tensor.id: allocated and alive */
-    uint32_t *buf_open; /* the loops that were open where it was allocated: each iteration has its own */
-    int *reduced,
-        *read;      /* by Tensor.id: the number of the VECTOR loop in which it was updated in one place, was read */
-    int loops;      /* VECTOR loops so far */
-    int *checked;   /* by Expr.id: the statement in which it was last found right */
-    uint32_t *mask; /* and then its mask */
+    bool *buf_seen;              /* by Tensor.id: allocated and alive */
+    uint32_t *buf_open;          /* the loops that were open where it was allocated: each iteration has its own */
+    VEC(const Tensor *) reduced; /* in the open VECTOR loop, in one place for all lanes */
+    int *read;                   /* by Tensor.id: the number of the last VECTOR loop in which it was read */
+    int loops;                   /* VECTOR loops so far */
+    int *checked;                /* by Expr.id: the statement in which it was last found right */
+    uint32_t *mask;              /* and then its mask */
     int serial, depth;
 } Verifier;
 
@@ -347,7 +347,7 @@ static const char *writes_are_apart(Verifier *v, const Stmt *s)
     for (int i = 0, n = targets(s, t); i < n; i++) {
         uint32_t apart = v->open & ~v->buf_open[t[i]->id];
         uint32_t missing = apart & ~mask_of(v, t[i]->rank - (s->kind == ST_INSERT), place(s));
-        if (s->kind == ST_UPDATE && (missing & LANES)) v->reduced[t[i]->id] = v->loops;
+        if (s->kind == ST_UPDATE && (missing & LANES)) VEC_PUSH(v->mem, &v->reduced, t[i]);
         if (s->kind == ST_UPDATE) missing &= ~(uint32_t)LANES;
         if (missing)
             return SAY(v, "no index of `%s` differs by %s", t[i]->name,
@@ -395,9 +395,13 @@ static void found(Verifier *v, const char *broken, Span at)
 
 static void introduce(Verifier *v, const char *name, Span at)
 {
-    for (int i = 0; i < v->names.n; i++)
-        if (ir_streq(v->names.at[i], name)) found(v, SAY(v, "`%s` is already the name of something visible", name), at);
-    VEC_PUSH(v->mem, &v->names, name);
+    if (!name) {
+        found(v, "something has no name", at);
+        return;
+    }
+    if (tile_name_find(&v->names, name) >= 0)
+        found(v, SAY(v, "`%s` is already the name of something visible", name), at);
+    tile_name_add(v->mem, &v->names, name);
 }
 
 static void introduce_var(Verifier *v, const Var *var, uint32_t mask)
@@ -422,10 +426,11 @@ static uint32_t new_bit(const Verifier *v)
 
 static void reduced_is_not_read(Verifier *v, const Stmt *s)
 {
-    for (int i = 0; i < v->op->ntensors; i++)
-        if (v->reduced[i] == v->loops && v->read[i] == v->loops)
-            found(v, SAY(v, "`%s` is reduced over the lanes and read in the same loop", v->op->tensor[i]->name),
+    for (int i = 0; i < v->reduced.n; i++)
+        if (v->read[v->reduced.at[i]->id] == v->loops)
+            found(v, SAY(v, "`%s` is reduced over the lanes and read in the same loop", v->reduced.at[i]->name),
                   s->span);
+    v->reduced.n = 0;
 }
 
 static void walk_loop(Verifier *v, const Stmt *s)
@@ -446,7 +451,7 @@ static void walk_loop(Verifier *v, const Stmt *s)
     v->s = s;
     if (v->vector && !vector) reduced_is_not_read(v, s);
     if (!v->broken) v->var_seen[s->loop.var->id] = false;
-    v->names.n = names;
+    tile_name_cut(&v->names, names);
     v->open = open;
     v->vector = vector;
 }
@@ -508,7 +513,7 @@ static void walk(Verifier *v, Block b)
         if (b.at[i]->kind == ST_LET) v->var_seen[b.at[i]->let.var->id] = false;
     }
     v->depth--;
-    v->names.n = names;
+    tile_name_cut(&v->names, names);
 }
 
 /* ---- the tables ------------------------------------------------------------------------------------------------- */
@@ -553,7 +558,6 @@ const char *tile_verify_at(Arena *mem, const TileProg *p, Span *at)
     v.var_mask = NEW_ARRAY(mem, uint32_t, op->nvars + 1);
     v.buf_seen = NEW_ARRAY(mem, bool, op->ntensors + 1);
     v.buf_open = NEW_ARRAY(mem, uint32_t, op->ntensors + 1);
-    v.reduced = NEW_ARRAY(mem, int, op->ntensors + 1);
     v.read = NEW_ARRAY(mem, int, op->ntensors + 1);
     v.checked = NEW_ARRAY(mem, int, op->nexprs + 1);
     v.mask = NEW_ARRAY(mem, uint32_t, op->nexprs + 1);
