@@ -1,8 +1,8 @@
 /* te_interp: a run of the interpreter: sizes and memory, definitions in order, points of their domains as lanes.
  *
  * A definition holds for every index of its domain. One that assigns an inout goes to a copy first, for its right side
- * sees the old values everywhere. Along `seq t` the points of one t are computed before any of them is written, and then
- * the next t sees them: earlier places are new, the others old. */
+ * sees the old values everywhere. Along `seq t` the points of one t are computed before any of them is written, and
+ * then the next t sees them: earlier places are new, the others old. */
 #include "ir/te_interp_priv.h"
 
 #include <stdlib.h>
@@ -150,9 +150,8 @@ void interp_run(Run *r, const Batch *b, StoreFn store, void *user)
         return;
     }
     for (int v = b->first; v < b->nvars; v++)
-        r->var[b->var[v]->id] = b->ramp
-                                    ? (Val){.form = RAMP, .x.i = b->digit[v][0], .step = 1, .deps = deps}
-                                    : (Val){.form = MANY, .at = b->digit[v], .deps = deps};
+        r->var[b->var[v]->id] = b->ramp ? (Val){.form = RAMP, .x.i = b->digit[v][0], .step = 1, .deps = deps}
+                                        : (Val){.form = MANY, .at = b->digit[v], .deps = deps};
     evaluate(r, b, 0, b->n, store, user);
 }
 
@@ -342,8 +341,10 @@ static void run_whole(Run *r, const Def *d)
             interp_step(r, w.outer);
             cover(r, &w, 1, w.b.nvars);
             for (int o = 0; o < d->nout; o++) {
-                if (copy[o]) commit(r, d->out[o], &w.to[o], seq, t);
-                else r->place[d->out[o]->id].err = w.to[o].err;
+                if (copy[o])
+                    commit(r, d->out[o], &w.to[o], seq, t);
+                else
+                    r->place[d->out[o]->id].err = w.to[o].err;
             }
         }
     }

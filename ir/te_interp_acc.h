@@ -12,8 +12,8 @@ typedef struct Ragged { /* a range that differs by lane */
 struct Acc {
     const Expr *e;
     const Reduce *red;
-    DType t;        /* of the body: the accumulator's */
-    int lanes;      /* 1 when the terms lie along the lanes (series), else one accumulator a lane */
+    DType t;   /* of the body: the accumulator's */
+    int lanes; /* 1 when the terms lie along the lanes (series), else one accumulator a lane */
     bool series;
     bool bounds;    /* float in check mode: te_interp_accum_bound.c */
     int p;          /* partials */

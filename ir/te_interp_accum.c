@@ -17,7 +17,10 @@ static const ExprOp combine_op[RED_COUNT] = {[RED_SUM] = EX_ADD, [RED_PROD] = EX
                                              [RED_MIN] = EX_MIN, [RED_ANY] = EX_OR,   [RED_ALL] = EX_AND};
 
 static size_t width(const Run *r, const Acc *a) { return interp_width(r, a->t); }
-static char *part_at(const Run *r, const Acc *a, int64_t p) { return (char *)a->part + (size_t)(p * a->lanes) * width(r, a); }
+static char *part_at(const Run *r, const Acc *a, int64_t p)
+{
+    return (char *)a->part + (size_t)(p * a->lanes) * width(r, a);
+}
 
 static void set(void *at, size_t w, int64_t i, Num x)
 {
@@ -45,7 +48,8 @@ void *acc_more(Run *r, void *was, int64_t *room, int64_t places)
     return arena_alloc(r->mem, 8 * (size_t)places);
 }
 
-/* ---- beginning ----------------------------------------------------------------------------------------------------- */
+/* ---- beginning -----------------------------------------------------------------------------------------------------
+ */
 void acc_begin(Run *r, Acc *a)
 {
     a->bounds = r->check && te_is_float(a->t);
@@ -66,9 +70,10 @@ void acc_begin(Run *r, Acc *a)
     for (int l = 0; l < a->lanes; l++) a->off[l] = 0;
 }
 
-/* ---- ranking ------------------------------------------------------------------------------------------------------- */
-/* Puts candidate (x, i) in its place among the k best, which are sorted; -1 is an empty place. Candidates come by rising
- * i, so that an equal one goes behind. */
+/* ---- ranking -------------------------------------------------------------------------------------------------------
+ */
+/* Puts candidate (x, i) in its place among the k best, which are sorted; -1 is an empty place. Candidates come by
+ * rising i, so that an equal one goes behind. */
 static void insert(const Acc *a, size_t w, int64_t base, Num x, int64_t i)
 {
     int64_t k = a->places;
@@ -103,7 +108,8 @@ static void rank(Run *r, Acc *a, const void *x)
     }
 }
 
-/* ---- lanes form ---------------------------------------------------------------------------------------------------- */
+/* ---- lanes form ----------------------------------------------------------------------------------------------------
+ */
 /* acc[l] = op(args…, acc[l]) on the lanes of the mask. */
 static void enter(Run *r, Acc *a, ExprOp op, char *acc, const void *x, const void *y)
 {
@@ -138,7 +144,8 @@ static void enter_per_lane(Run *r, Acc *a, ExprOp op, const void *x, const void 
     }
 }
 
-/* ---- series form --------------------------------------------------------------------------------------------------- */
+/* ---- series form ---------------------------------------------------------------------------------------------------
+ */
 /* Floating-point sums and products: strictly in order. y: the second factor of an fma. */
 #define SERIES(NAME, T, FIELD, FMA)                                                                                    \
     static void NAME(Run *r, Acc *a, const T *x, const T *y)                                                           \
@@ -175,7 +182,8 @@ static void series_fold(Run *r, Acc *a, ExprOp op, const void *x)
     num_op_n(op, a->t, 1, a->part, arg, &div0);
 }
 
-/* ---- a term -------------------------------------------------------------------------------------------------------- */
+/* ---- a term --------------------------------------------------------------------------------------------------------
+ */
 /* How far an integer result may be off: bounds of the terms, and whole terms that may not count. */
 static void note_bounds(Run *r, Acc *a, const int64_t *x, const double *err, const uint8_t *opt)
 {
@@ -221,7 +229,8 @@ void acc_term(Run *r, Acc *a, const uint8_t *opt)
     }
     const Expr *body = a->red->body;
     RedOp op = a->red->op;
-    bool rounds = te_is_float(a->t) && (op == RED_SUM || op == RED_PROD), mul = op == RED_SUM && a->red->fma && body->op == EX_MUL && rounds;
+    bool rounds = te_is_float(a->t) && (op == RED_SUM || op == RED_PROD),
+         mul = op == RED_SUM && a->red->fma && body->op == EX_MUL && rounds;
     const double *err = NULL;
     const void *x, *y = NULL;
     if (mul) {
@@ -251,7 +260,8 @@ void acc_term(Run *r, Acc *a, const uint8_t *opt)
         series_f64(r, a, x, y);
 }
 
-/* ---- the result ---------------------------------------------------------------------------------------------------- */
+/* ---- the result ----------------------------------------------------------------------------------------------------
+ */
 static void combine_partials(Run *r, Acc *a)
 {
     size_t w = width(r, a);

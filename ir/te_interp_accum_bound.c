@@ -2,12 +2,10 @@
  * for every order of the terms, for contraction to fma, and for accumulators at least as wide.
  *
  *   sum    S = Σ t; |error| <= Σ e (1+g) + g Σ |t|, g = (1+u)^(n-1) - 1: Higham, ch. 4, for any order of n terms; one
- *          more rounding for the cast from a wider accumulator. Rescaling online multiplies by exp(m - m') at most once a
- *          term, which costs a rounding and exp's error each time.
- *   prod   the errors of the factors, one rounding a factor, and underflow on the way.
- *   max    the largest of v + e and of v - e.
- *   argmax, topk   places are ranked by value, by v + e and by v - e; a second pass finds, for each place, the least and
- *          the greatest index that could hold it.
+ *          more rounding for the cast from a wider accumulator. Rescaling online multiplies by exp(m - m') at most once
+ * a term, which costs a rounding and exp's error each time. prod   the errors of the factors, one rounding a factor,
+ * and underflow on the way. max    the largest of v + e and of v - e. argmax, topk   places are ranked by value, by v +
+ * e and by v - e; a second pass finds, for each place, the least and the greatest index that could hold it.
  *
  * A term that may or may not count (opt) is taken, with a bound that covers leaving it out. */
 #include "ir/te_interp_acc.h"
@@ -20,7 +18,8 @@
 #pragma GCC optimize("O3")
 #endif
 
-/* ---- beginning ----------------------------------------------------------------------------------------------------- */
+/* ---- beginning -----------------------------------------------------------------------------------------------------
+ */
 /* Is e exp(x - m) with m a maximum, or made from such a value? Looks through lets. */
 static bool rescalable(Run *r, const Expr *e, uint8_t *seen);
 
@@ -43,7 +42,8 @@ static bool rescalable(Run *r, const Expr *e, uint8_t *seen)
 {
     if (seen[e->id]) return false;
     seen[e->id] = 1;
-    if ((e->op == EX_EXP || e->op == EX_EXP2) && e->arg[0]->op == EX_SUB && is_maximum(r, e->arg[0]->arg[1])) return true;
+    if ((e->op == EX_EXP || e->op == EX_EXP2) && e->arg[0]->op == EX_SUB && is_maximum(r, e->arg[0]->arg[1]))
+        return true;
     const Def *d = e->op == EX_LOAD ? writer_of(r, e->load.t) : NULL;
     if (d && rescalable(r, d->rhs, seen)) return true;
     for (int i = 0; i < te_nchildren(e); i++)
@@ -94,7 +94,8 @@ void bound_acc_begin(Run *r, Acc *a)
     a->inexact = a->products = false;
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+/* ---- sums ----------------------------------------------------------------------------------------------------------
+ */
 static void add_terms(Run *r, Acc *a, const double *t, const double *e, const uint8_t *opt)
 {
     double *sum = a->sum, *size = a->size, *err = a->err;
@@ -171,7 +172,9 @@ static double finish_sum(Run *r, Acc *a, int l, double *v)
     *v = a->sum[l];
     if (!isfinite(*v)) {
         /* Terms that are no numbers decide; but products with 0 may have been skipped, or computed. */
-        return isnan(*v) && (a->red->body->op == EX_MUL || !(err < INFINITY)) ? INFINITY : err < INFINITY ? 0 : INFINITY;
+        return isnan(*v) && (a->red->body->op == EX_MUL || !(err < INFINITY)) ? INFINITY
+               : err < INFINITY                                               ? 0
+                                                                              : INFINITY;
     }
     double steps = n > 1 ? n : 0;
     if (a->online) steps += n * (2 + 2 * num_math_ulp(EX_EXP, a->t == DT_F64 ? DT_F64 : DT_F32));
@@ -184,7 +187,8 @@ static double finish_sum(Run *r, Acc *a, int l, double *v)
     return 0;
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/* ---- products ------------------------------------------------------------------------------------------------------
+ */
 /* size: the product of max(|t|, 1), what intermediate results in any order stay below. */
 static void multiply(Run *r, Acc *a, const double *t, const double *e, const uint8_t *opt)
 {
@@ -214,7 +218,8 @@ static double finish_prod(Run *r, Acc *a, int l, double *v)
     return a->size[l] * (1 + a->terms[l] * f->u) <= f->max ? err : INFINITY;
 }
 
-/* ---- max and min --------------------------------------------------------------------------------------------------- */
+/* ---- max and min ---------------------------------------------------------------------------------------------------
+ */
 static double pick(ExprOp op, double x, double y)
 {
     Num arg[2] = {{.d = x}, {.d = y}};
@@ -262,7 +267,8 @@ static double finish_extreme(const Acc *a, int l, double *v)
     return a->inexact ? fmax(gap(*v, a->high[l]), gap(*v, a->low[l])) : 0;
 }
 
-/* ---- ranking ------------------------------------------------------------------------------------------------------- */
+/* ---- ranking -------------------------------------------------------------------------------------------------------
+ */
 static bool better(const Acc *a, double x, double y)
 {
     return num_better(a->red->op, DT_F64, (Num){.d = x}, (Num){.d = y});
@@ -286,8 +292,8 @@ static int64_t candidate(const Val *v, int l)
     return v->x.i + (v->form == RAMP ? v->step * l : 0);
 }
 
-/* Optimistic value of a candidate: `high` ranks these, `low` the pessimistic ones; terms[base], size[base] count how many
- * of each there are. */
+/* Optimistic value of a candidate: `high` ranks these, `low` the pessimistic ones; terms[base], size[base] count how
+ * many of each there are. */
 static void rank_one(Acc *a, int64_t base, double t, double e, bool maybe, int64_t index)
 {
     bool least = a->red->op == RED_ARGMIN;
@@ -320,7 +326,8 @@ static void rank(Run *r, Acc *a, const double *t, const double *e, const uint8_t
     const Val *v = &r->var[a->red->var[0]->id];
     for (int l = 0; l < r->n; l++)
         if (interp_on(r, l))
-            rank_one(a, a->series ? 0 : l * a->places, t[l], e ? e[l] : 0, opt && opt[l], num_wrap(DT_I32, candidate(v, l)));
+            rank_one(a, a->series ? 0 : l * a->places, t[l], e ? e[l] : 0, opt && opt[l],
+                     num_wrap(DT_I32, candidate(v, l)));
 }
 
 static double value_bound(const Acc *a, int64_t base, int64_t k)
@@ -338,7 +345,8 @@ static double index_bound(const Acc *a, int64_t base, int64_t k)
     return fmax(at - first, last - at);
 }
 
-/* ---- entry --------------------------------------------------------------------------------------------------------- */
+/* ---- entry ---------------------------------------------------------------------------------------------------------
+ */
 void bound_acc_term(Run *r, Acc *a, const uint8_t *opt)
 {
     const Expr *body = a->red->body;

@@ -1,4 +1,5 @@
-/* te_interp_bound: arithmetic with running error bounds (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3).
+/* te_interp_bound: arithmetic with running error bounds (Higham, Accuracy and Stability of Numerical Algorithms, ch.
+ * 3).
  *
  * A value v with bound e says: whatever a correct computation in the program's types gives here is within e of v, where
  * v is the f64 value. An operation on arguments with bounds first asks how far its exact result may move when they
@@ -84,7 +85,7 @@ static bool round_all(const Round *f, DType t, size_t n, const double *out, doub
         double b = held ? 0 : total;
         b = held | fine ? b : NAN;
         err[l] = b;
-        odd |= (uint64_t)!(held | fine);
+        odd |= (uint64_t) !(held | fine);
         inexact |= (uint64_t)!held;
     }
     *strange = odd != 0;
@@ -287,7 +288,8 @@ static bool function_op(Run *r, ExprOp op, DType t, size_t n, double *out, doubl
     return exact;
 }
 
-/* ---- integers, comparisons ---------------------------------------------------------------------------------------- */
+/* ---- integers, comparisons ----------------------------------------------------------------------------------------
+ */
 static double as_double(DType t, const void *at, size_t l)
 {
     if (te_is_float(t)) return ((const double *)at)[l];
@@ -366,7 +368,8 @@ bool bound_op(Run *r, ExprOp op, DType t, size_t n, void *out, double *err, cons
     return float_op(r, op, t, n, out, err, arg);
 }
 
-/* ---- casts -------------------------------------------------------------------------------------------------------- */
+/* ---- casts --------------------------------------------------------------------------------------------------------
+ */
 static double float_to_float(const Run *r, DType to, DType from, double *v, double e)
 {
     const Round *a = &r->round[from], *b = &r->round[to];

@@ -19,7 +19,8 @@ typedef struct Comparing {
     uint64_t random;
 } Comparing;
 
-/* ---- one element -------------------------------------------------------------------------------------------------- */
+/* ---- one element --------------------------------------------------------------------------------------------------
+ */
 static double as_double(DType t, Num x)
 {
     if (te_type[t].reg == RC_F64) return x.d;
@@ -35,7 +36,9 @@ static bool same_bits(DType t, Num a, Num b)
 
 static void note(TeCheck *c, int64_t at, double got, double want, double off, double bound)
 {
-    double ratio = off <= bound ? (bound > 0 && bound < INFINITY ? off / bound : 0) : bound > 0 ? off / bound : INFINITY;
+    double ratio = off <= bound ? (bound > 0 && bound < INFINITY ? off / bound : 0)
+                   : bound > 0  ? off / bound
+                                : INFINITY;
     c->compared++;
     if (!(off <= bound)) c->mismatched++;
     if (bound < INFINITY && off > c->max_abs) c->max_abs = off;
@@ -94,7 +97,8 @@ static int64_t elements(const Place *p, int rank)
 
 static bool is_result(const Tensor *t) { return t->kind == TK_OUTPUT || t->kind == TK_INOUT; }
 
-/* ---- whole outputs ------------------------------------------------------------------------------------------------ */
+/* ---- whole outputs ------------------------------------------------------------------------------------------------
+ */
 static void compare_whole(const Comparing *k, const Tensor *t)
 {
     const Run *r = k->r;
@@ -126,7 +130,8 @@ static void check_whole(Comparing *k)
         if (is_result(r->op->tensor[i])) compare_whole(k, r->op->tensor[i]);
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- samples ------------------------------------------------------------------------------------------------------
+ */
 static uint64_t next_random(Comparing *k) /* splitmix64 */
 {
     uint64_t z = k->random += 0x9e3779b97f4a7c15u;
@@ -212,7 +217,8 @@ static void check_sample(Comparing *k, double limit)
         if (is_result(r->op->tensor[i])) sample(k, r->op->tensor[i], limit / 16 / results);
 }
 
-/* ---- entry -------------------------------------------------------------------------------------------------------- */
+/* ---- entry --------------------------------------------------------------------------------------------------------
+ */
 /* Does everything that is computed fit in memory, at `each` bytes an element? */
 static bool fits(const Run *r, double each)
 {

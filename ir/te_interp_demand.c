@@ -19,10 +19,10 @@ typedef struct Entry {
 
 struct Memo {
     Batch b;
-    int *dim;         /* by variable of b: which dimension */
-    bool own_rows;    /* seq: it reads itself at the other indices as they are */
-    bool alike;       /* topk: both results are laid out alike */
-    Entry *entry;     /* open addressing, by offset in the first result; cap is a power of two */
+    int *dim;      /* by variable of b: which dimension */
+    bool own_rows; /* seq: it reads itself at the other indices as they are */
+    bool alike;    /* topk: both results are laid out alike */
+    Entry *entry;  /* open addressing, by offset in the first result; cap is a power of two */
     int64_t cap, n;
     int64_t *missing; /* offsets being computed: a batch */
 };

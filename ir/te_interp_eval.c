@@ -307,8 +307,7 @@ static bool blend(const Run *r, DType t, const int64_t *c, const double *cerr, v
 static bool narrow_to(Run *r, bool want, const int64_t *c, const double *cerr, Mask **was)
 {
     Mask *m = interp_mask(r);
-    for (int l = 0; l < r->n; l++)
-        m->on[l] = interp_on(r, l) && ((c[l] != 0) == want || (cerr && cerr[l] != 0));
+    for (int l = 0; l < r->n; l++) m->on[l] = interp_on(r, l) && ((c[l] != 0) == want || (cerr && cerr[l] != 0));
     return interp_narrow(r, m, was);
 }
 

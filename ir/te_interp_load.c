@@ -19,10 +19,7 @@ static Num widen(const Run *r, DType t, Num x)
     return x;
 }
 
-static Num typed_one(const Run *r, DType t, const void *base, int64_t at)
-{
-    return widen(r, t, num_load(t, base, at));
-}
+static Num typed_one(const Run *r, DType t, const void *base, int64_t at) { return widen(r, t, num_load(t, base, at)); }
 
 void interp_write(Run *r, Place *p, DType t, int64_t at, Num x, double e)
 {

@@ -18,7 +18,7 @@
 
 enum {
     MAX_LANES = 512,
-    FEW = 32,           /* rows shorter than this are flattened; fewer points than this are taken one by one */
+    FEW = 32, /* rows shorter than this are flattened; fewer points than this are taken one by one */
     INTERP_NO_MEMORY = -1,
     INTERP_BROKEN = -2 /* a proved access left its tensor, or a proved divisor is 0: a bug in what proved it */
 };
@@ -54,10 +54,10 @@ typedef struct Slot {
     int spread;  /* val is ONE or RAMP and its first `spread` lanes lie in buf */
     void *buf;   /* cap places each, made when first needed */
     double *ebuf;
-    int64_t *off; /* LOAD: offsets, cap places */
+    int64_t *off;          /* LOAD: offsets, cap places */
     struct Wanted *wanted; /* LOAD, on demand */
-    Acc *acc;     /* REDUCE */
-    int nfree;   /* REDUCE: variables that it mentions and does not bind, once looked for */
+    Acc *acc;              /* REDUCE */
+    int nfree;             /* REDUCE: variables that it mentions and does not bind, once looked for */
     Var **free;
 } Slot;
 
@@ -98,10 +98,10 @@ typedef struct Run {
     int64_t masks;
     Mask *spare;
 
-    Memo **memo;      /* demand: by Def.id; NULL when every tensor is computed whole */
+    Memo **memo;          /* demand: by Def.id; NULL when every tensor is computed whole */
     const Def ***writers; /* by Tensor.id: who assigns it, in order, then NULL */
-    double terms;     /* evaluated so far */
-    void **own;       /* malloc'ed: freed at the end */
+    double terms;         /* evaluated so far */
+    void **own;           /* malloc'ed: freed at the end */
     int nown, ownroom;
     int64_t room; /* bytes that may still be malloc'ed */
 
@@ -117,7 +117,8 @@ static inline RegClass interp_reg(const Run *r, DType t)
 static inline size_t interp_width(const Run *r, DType t) { return interp_reg(r, t) == RC_F32 ? 4 : 8; }
 static inline bool interp_on(const Run *r, int lane) { return !r->mask || r->mask->on[lane]; }
 
-/* ---- te_interp.c: a run, its memory, definitions in order ----------------------------------------------------------- */
+/* ---- te_interp.c: a run, its memory, definitions in order -----------------------------------------------------------
+ */
 _Noreturn void interp_stop(Run *r, int status, int64_t index);
 void *interp_malloc(Run *r, int64_t bytes); /* zeroed, freed with the run; stops it when there is no room */
 /* Tables and sizes, in the arena r->mem; r's op, dims, num and check are set. typed[i]: parameter i's data. */
@@ -143,7 +144,8 @@ typedef void (*StoreFn)(Run *r, void *user, int from, int n, int64_t slot, const
 void interp_run(Run *r, const Batch *b, StoreFn store, void *user);
 Num interp_lane(const Run *r, DType t, const Val *v, int lane, double *e); /* one lane's value */
 
-/* ---- te_interp_eval.c: expressions ---------------------------------------------------------------------------------- */
+/* ---- te_interp_eval.c: expressions ----------------------------------------------------------------------------------
+ */
 const Val *interp_eval(Run *r, const Expr *e);
 /* e's value as an array over the lanes. *err, when asked for, may come out NULL: exact. */
 const void *interp_array(Run *r, const Expr *e, const double **err);
@@ -160,17 +162,20 @@ bool interp_narrow(Run *r, Mask *m, Mask **was); /* enters m if a lane is on (el
 void interp_widen(Run *r, Mask *was);
 void interp_decide_total(Run *r, const Expr *e);
 
-/* ---- te_interp_load.c: reading tensors ------------------------------------------------------------------------------ */
+/* ---- te_interp_load.c: reading tensors ------------------------------------------------------------------------------
+ */
 void interp_load(Run *r, const Expr *e, Val *out);
 void interp_write(Run *r, Place *p, DType t, int64_t at, Num x, double e); /* one element */
 
-/* ---- te_interp_reduce.c --------------------------------------------------------------------------------------------- */
+/* ---- te_interp_reduce.c ---------------------------------------------------------------------------------------------
+ */
 void interp_reduce(Run *r, const Expr *e, Val *out);
 /* topk: results[0] the values, results[1] the indices of place `slot` of the reduction evaluated last. */
 void interp_topk(Run *r, const Expr *e, int64_t slots);
 void interp_topk_place(Run *r, const Expr *e, int64_t slot, Val *value, Val *index);
 
-/* ---- te_interp_bound.c: arithmetic with error bounds (check mode) --------------------------------------------------- */
+/* ---- te_interp_bound.c: arithmetic with error bounds (check mode) ---------------------------------------------------
+ */
 /* How results of a type are rounded. */
 typedef struct Round {
     double u;    /* unit roundoff, that of the f32 operation before it included */
@@ -189,7 +194,8 @@ bool bound_cast(Run *r, DType to, DType from, size_t n, void *out, double *err, 
 /* The bound of v once rounded to t, when what is rounded lies within e of v; may turn v into an infinity. */
 double bound_round(const Round *f, DType t, double *v, double e);
 
-/* ---- te_interp_demand.c: single elements, with what they need -------------------------------------------------------- */
+/* ---- te_interp_demand.c: single elements, with what they need
+ * -------------------------------------------------------- */
 void demand_begin(Run *r);
 /* The definition that wrote t before def (NULL: in the end), or NULL: t is as given. */
 const Def *demand_writer(const Run *r, const Def *def, const Tensor *t);

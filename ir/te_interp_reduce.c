@@ -53,7 +53,8 @@ static bool same_on_all_lanes(Run *r, const Expr *e)
     return true;
 }
 
-/* ---- a term ------------------------------------------------------------------------------------------------------- */
+/* ---- a term -------------------------------------------------------------------------------------------------------
+ */
 static void count_term(Run *r, Acc *a)
 {
     a->count += a->series ? r->n : 1;
@@ -98,7 +99,8 @@ static void term(Run *r, Acc *a)
     count_term(r, a);
 }
 
-/* ---- lanes --------------------------------------------------------------------------------------------------------- */
+/* ---- lanes ---------------------------------------------------------------------------------------------------------
+ */
 static void lanes(Run *r, Acc *a, int v);
 
 static Ragged *ragged_of(Run *r, Acc *a, int v)
@@ -129,8 +131,10 @@ static void lanes_ragged(Run *r, Acc *a, int v, int level, bool one_lo)
     int64_t most = 0;
     for (int l = 0; l < r->n; l++) {
         int64_t extent;
-        if (!interp_on(r, l) || hi[l] <= g->lo[l]) extent = 0;
-        else if (__builtin_sub_overflow(hi[l], g->lo[l], &extent)) extent = INT64_MAX;
+        if (!interp_on(r, l) || hi[l] <= g->lo[l])
+            extent = 0;
+        else if (__builtin_sub_overflow(hi[l], g->lo[l], &extent))
+            extent = INT64_MAX;
         g->extent[l] = extent;
         most = extent > most ? extent : most;
     }
@@ -177,7 +181,8 @@ static void lanes(Run *r, Acc *a, int v)
     interp_close(r);
 }
 
-/* ---- series -------------------------------------------------------------------------------------------------------- */
+/* ---- series --------------------------------------------------------------------------------------------------------
+ */
 static void bind(Run *r, Acc *a, int v, Val to)
 {
     to.deps = interp_bit(a->level);
@@ -268,7 +273,8 @@ static void run_series(Run *r, Acc *a)
     r->mask = mask;
 }
 
-/* ---- entry ---------------------------------------------------------------------------------------------------------- */
+/* ---- entry ----------------------------------------------------------------------------------------------------------
+ */
 static void run_terms(Run *r, Acc *a)
 {
     a->count = 0;

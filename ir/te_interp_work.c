@@ -23,20 +23,21 @@ typedef struct Work {
     Arena *mem;
     const TeOp *op;
     const int64_t *dims;
-    int64_t *var;    /* by Var.id: its value; */
-    bool *set;       /* whether it has one */
-    bool *steers;    /* by Var.id: some condition or range mentions it */
-    uint64_t *seen;  /* by Expr.id: the evaluation that counted it last */
+    int64_t *var;   /* by Var.id: its value; */
+    bool *set;      /* whether it has one */
+    bool *steers;   /* by Var.id: some condition or range mentions it */
+    uint64_t *seen; /* by Expr.id: the evaluation that counted it last */
     uint64_t now;
     uint8_t *walked; /* by Expr.id */
     uint8_t *steered;
-    bool *fixed;     /* by Expr.id: its cost does not depend on where it is evaluated */
-    Cost *known;     /* by Expr.id: that cost, where has */
+    bool *fixed; /* by Expr.id: its cost does not depend on where it is evaluated */
+    Cost *known; /* by Expr.id: that cost, where has */
     bool *has;
-    double share;    /* points of one loop that may be visited */
+    double share; /* points of one loop that may be visited */
 } Work;
 
-/* ---- conditions and ranges ---------------------------------------------------------------------------------------- */
+/* ---- conditions and ranges ----------------------------------------------------------------------------------------
+ */
 /* The value of an expression over dims, consts and variables that have one; false: unknown, it mentions data. */
 static bool value(Work *w, const Expr *e, int64_t *out)
 {
@@ -115,7 +116,8 @@ static bool walk(Work *w, const Expr *e)
     return w->fixed[e->id] = fixed;
 }
 
-/* ---- loops -------------------------------------------------------------------------------------------------------- */
+/* ---- loops --------------------------------------------------------------------------------------------------------
+ */
 /* The smallest dimension that v alone indexes within e, for ranges that come from data. */
 static int64_t indexed_by(Work *w, const Expr *e, const Var *v, uint64_t stamp)
 {
@@ -142,16 +144,13 @@ static bool range(Work *w, const Expr *red, const Var *v, int64_t *lo, int64_t *
     return true;
 }
 
-static Cost plus(Cost a, Cost b, double times)
-{
-    return (Cost){a.flops + times * b.flops, a.terms + times * b.terms};
-}
+static Cost plus(Cost a, Cost b, double times) { return (Cost){a.flops + times * b.flops, a.terms + times * b.terms}; }
 
 /* One evaluation: of a reduction's term, or of a point of a definition. */
 typedef Cost (*PointFn)(Work *w, const void *of);
 
-/* The cost of all points of variables var[at..n). A loop over one that steers is walked, when it is long in steps: evenly
- * spaced points, each standing for its neighbours. */
+/* The cost of all points of variables var[at..n). A loop over one that steers is walked, when it is long in steps:
+ * evenly spaced points, each standing for its neighbours. */
 static Cost loops(Work *w, int n, Var *const *var, int at, const Expr *red, PointFn point, const void *of)
 {
     if (at == n) return point(w, of);
@@ -176,7 +175,8 @@ static Cost loops(Work *w, int n, Var *const *var, int at, const Expr *red, Poin
     return total;
 }
 
-/* ---- expressions -------------------------------------------------------------------------------------------------- */
+/* ---- expressions --------------------------------------------------------------------------------------------------
+ */
 static Cost evaluation(Work *w, const Expr *e);
 
 static Cost term(Work *w, const void *of)
@@ -229,7 +229,8 @@ static Cost evaluation(Work *w, const Expr *e)
     return c;
 }
 
-/* ---- definitions -------------------------------------------------------------------------------------------------- */
+/* ---- definitions --------------------------------------------------------------------------------------------------
+ */
 static Cost point(Work *w, const void *of)
 {
     const Def *d = of;
@@ -257,8 +258,8 @@ static void shares(Work *w, const Def *d)
     }
     for (int i = 0; i < var.n; i++) {
         if (!w->steers[var.at[i]->id]) continue;
-        bool sized = te_eval_size_at(w->op, var.at[i]->lo, w->dims, &lo) &&
-                     te_eval_size_at(w->op, var.at[i]->hi, w->dims, &hi);
+        bool sized =
+            te_eval_size_at(w->op, var.at[i]->lo, w->dims, &lo) && te_eval_size_at(w->op, var.at[i]->hi, w->dims, &hi);
         points *= sized ? fmax((double)hi - (double)lo, 1) : 1e3;
         loops++;
     }
