@@ -112,8 +112,7 @@ static void hang(Diags *d, Diag *to, bool is_help, Span span, const char *text)
     note->is_help = is_help;
     note->span = span;
     note->text = shorten(d->mem, text);
-    while (*end)
-        end = &(*end)->next;
+    while (*end) end = &(*end)->next;
     *end = note;
 }
 
