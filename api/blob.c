@@ -77,7 +77,7 @@ const char *api_nearest(const char *name, int n, const char *const *names)
     int least = (int)strlen(name) / 3 + 2; /* exclusive */
     for (int i = 0; i < n; i++) {
         int d = !strcasecmp(name, names[i]) ? 0 : distance(name, names[i]);
-        if (d < least && d < (int)strlen(names[i])) {
+        if (d < least && (d == 0 || d < (int)strlen(name))) {
             least = d;
             best = names[i];
         }

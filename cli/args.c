@@ -140,7 +140,7 @@ const char *args_nearest(const char *name, int n, const char *const *names)
     int least = (int)strlen(name) / 3 + 2;
     for (int i = 0; i < n; i++) {
         int d = distance(name, names[i]);
-        if (d < least) least = d, best = names[i];
+        if (d < least && d < (int)strlen(name)) least = d, best = names[i];
     }
     return best;
 }
@@ -164,7 +164,7 @@ static int take(App *a, int o, const char *value, int *i)
         if (value) return cli_error(a, C005_VALUE, option[o].name);
         value = "";
     } else if (!value) {
-        if (*i + 1 >= a->argc) return cli_error(a, C004_NO_VALUE, shown, option[o].argument);
+        if (*i + 1 >= a->argc || !strncmp(a->argv[*i + 1], "--", 2)) return cli_error(a, C004_NO_VALUE, shown, option[o].argument);
         value = a->argv[++*i];
     }
     if (option[o].often == ONE && a->opt[o].n) return cli_error(a, C007_TWICE, option[o].name);

@@ -48,6 +48,14 @@ static bool stable(const double *x, int n)
     return fabs(all.median - late.median) < 0.01 * all.median && all.mad < 0.05 * all.median;
 }
 
+/* Half as many samples, each of twice as many runs; of cold runs, which stay single, every second one. */
+static int thin(const Bench *b, double *x, int n, long *runs)
+{
+    for (int i = 0; i < n / 2; i++) x[i] = b->cold ? x[2 * i] : (x[2 * i] + x[2 * i + 1]) / 2;
+    if (!b->cold) *runs *= 2;
+    return n / 2;
+}
+
 static int measure(App *a, Bench *b, Timing *t)
 {
     double *x = cli_alloc(a, sizeof *x * SAMPLES), ns = 0;
@@ -65,6 +73,7 @@ static int measure(App *a, Bench *b, Timing *t)
         if (rc) break;
         n++;
         double spent = (now_ns() - start) / 1e9;
+        if (!b->reps && n == most && spent < b->min_time) n = thin(b, x, n, &runs);
         if (b->reps || spent < b->min_time) continue;
         if (spent > 8 * b->min_time ? n >= 3 : (n & (n - 1)) == 0 && stable(x, n)) break;
     }

@@ -83,6 +83,20 @@ static void tools(App *a, json_t *to)
     json_object_set_new(to, "missing", missing);
 }
 
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* Those that it has, "+avx2,-sse4a" → "avx2", in order of name. */
+static const char *features(App *a, const char *all)
+{
+    Values have = {0};
+    char *copy = cli_strdup(a, all), *save = NULL, *out = "";
+    for (char *f = strtok_r(copy, ",", &save); f; f = strtok_r(NULL, ",", &save))
+        if (*f == '+') values_add(a, &have, f + 1);
+    if (have.n) qsort(have.at, (size_t)have.n, sizeof *have.at, by_name);
+    for (int i = 0; i < have.n; i++) out = cli_printf(a, "%s%s%s", out, i ? " " : "", have.at[i]);
+    return out;
+}
+
 int run_doctor(App *a)
 {
     json_t *all;
@@ -102,7 +116,7 @@ int run_doctor(App *a)
         printf("tcc        %s\n", tensorcc_toolchain());
         printf("cpu        %s (%s)\n", text(cpu, "model"), text(cpu, "cpu"));
         printf("vectors    %.0f bytes, %.0f registers\n", number(cpu, "vector_bytes"), number(cpu, "vregs"));
-        printf("features   %s\n", text(cpu, "features"));
+        printf("features   %s\n", features(a, text(cpu, "features")));
         printf("caches     L1 %s, L2 %s, L3 %s\n", cli_bytes(a, number(cpu, "l1")), cli_bytes(a, number(cpu, "l2")),
                cli_bytes(a, number(cpu, "l3")));
         printf("threads    %d of %ld processors may be used\n", cpus, online);

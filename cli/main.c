@@ -60,7 +60,8 @@ static int finish(App *a, int rc)
 {
     if (a->json) {
         /* A failed check is an answer with numbers, and an error too. */
-        bool failed = rc && a->error, answer = !failed || json_object_get(a->result, "check");
+        bool failed = rc && a->error,
+             answer = !failed || json_object_get(a->result, "check") || json_object_get(a->result, "workloads");
         json_t *out = answer ? json_incref(a->result) : json_object();
         if (failed) json_object_set(out, "error", a->error);
         char *text = json_dumps(out, JSON_REAL_PRECISION(10) | JSON_INDENT(1) | JSON_PRESERVE_ORDER);

@@ -172,7 +172,7 @@ static int find_param(App *a, Program *p, const char *name, bool input, Param **
     }
     const char *near = args_nearest(name, n, names);
     const char *help = !n     ? (input ? "it has no inputs" : "it has no results")
-                       : near ? cli_printf(a, "did you mean `%s`?", near)
+                       : near ? cli_printf(a, "did you mean `%s`? it has %s", near, all)
                               : cli_printf(a, "it has %s", all);
     return cli_error_help(a, input ? C017_NO_INPUT : C018_NO_OUTPUT, help, tensorcc_kernel_op(p->kernel), name);
 }
@@ -239,6 +239,27 @@ static bool kept_dynamic(const Request *r, const char *dim)
     return false;
 }
 
+/* Sizes given for an artifact: what it fixed cannot be another, which the library says. */
+static int artifact_sizes(App *a, const Request *r, Program *p)
+{
+    for (int i = 0; i < r->ndims; i++) {
+        char *all = "", *end;
+        int at = -1;
+        for (int d = 0; d < p->ndims; d++) {
+            const char *name = tensorcc_kernel_dim(p->kernel, d, NULL);
+            if (!strcmp(r->dims[i].name, name)) at = d;
+            all = cli_printf(a, "%s%s%s", all, d ? ", " : "", name);
+        }
+        if (at < 0) return cli_error_help(a, C038_DIM, cli_printf(a, "its dims are %s", all), r->file, r->dims[i].name);
+        long long v = strtoll(r->dims[i].value, &end, 10);
+        if (*end || v < 0)
+            return cli_error(a, C009_NUMBER, "dim", cli_printf(a, "%s=%s", r->dims[i].name, r->dims[i].value),
+                             "a size");
+        p->sizes[at] = v;
+    }
+    return OK;
+}
+
 static int choose_sizes(App *a, const Request *r, Program *p)
 {
     const int64_t **shape = cli_alloc(a, sizeof *shape * (size_t)(p->nparams + 1));
@@ -248,7 +269,8 @@ static int choose_sizes(App *a, const Request *r, Program *p)
         if (q->spec.kind == SPEC_NPY && q->is.rank) shape[i] = q->spec.npy.shape;
     }
     for (int i = 0; i < p->ndims; i++) tensorcc_kernel_dim(p->kernel, i, &p->sizes[i]);
-    int rc = cli_status(a, tensorcc_kernel_infer(p->kernel, shape, p->sizes));
+    int rc = p->artifact ? artifact_sizes(a, r, p) : OK;
+    if (!rc) rc = cli_status(a, tensorcc_kernel_infer(p->kernel, shape, p->sizes));
     for (int i = 0; i < p->ndims && !rc; i++) {
         int64_t hint[64];
         int hints = tensorcc_kernel_hints(p->kernel, i, hint, 64);
@@ -271,10 +293,6 @@ int program_compile(App *a, const Request *r, Program *p)
     if (!rc && r->tensors) rc = missing_inputs(a, r, p);
     if (!rc) rc = choose_sizes(a, r, p);
     if (rc) return rc;
-    for (int i = 0; p->artifact && i < r->ndims; i++)
-        for (int d = 0; d < p->ndims; d++)
-            if (!strcmp(r->dims[i].name, tensorcc_kernel_dim(p->kernel, d, NULL)))
-                p->sizes[d] = atoll(r->dims[i].value);
     if (p->artifact) return describe(a, p);
     tensorcc_value *dims = cli_alloc(a, sizeof *dims * (size_t)(p->ndims + 1));
     for (int i = 0; i < p->ndims; i++) {

@@ -138,11 +138,20 @@ static V choose(B *b, V q, V sine, V cosine)
     return bits(b, ixor(b, bits(b, r), shl(b, iand(b, q, i64(b, 2)), 62)));
 }
 
+/* The sine is odd: value with its sign inverted where x is negative, -0 too. */
+static V odd(B *b, V value, V x)
+{
+    V i = bits(b, x), sign = iconst(b, i, type_of(b, x) == MT_F32 ? UINT64_C(1) << 31 : UINT64_C(1) << 63);
+    return bits(b, ixor(b, bits(b, value), iand(b, i, sign)));
+}
+
 static V single(B *b, V x, int turn)
 {
-    V q, r = reduce_single(b, widen(b, x), &q), z = fmul(b, r, r);
+    V q, r = reduce_single(b, widen(b, fabs_(b, x)), &q), z = fmul(b, r, r);
     V s = fmul(b, r, math_poly(b, z, COUNT(sin_single), sin_single));
-    return narrow(b, choose(b, iadd(b, q, i64(b, (uint64_t)turn)), s, math_poly(b, z, COUNT(cos_single), cos_single)));
+    V c = math_poly(b, z, COUNT(cos_single), cos_single);
+    V value = narrow(b, choose(b, iadd(b, q, i64(b, (uint64_t)turn)), s, c));
+    return turn ? value : odd(b, value, x);
 }
 
 static V twice(B *b, V x, int turn)
@@ -155,10 +164,7 @@ static V twice(B *b, V x, int turn)
     t = sel(b, near, f64(b, 0), t);
     q = sel(b, near, i64(b, 0), q);
     V value = choose(b, iadd(b, q, i64(b, (uint64_t)turn)), sin_kernel(b, y, t), cos_kernel(b, y, t));
-    if (!turn) { /* the sine is odd */
-        V i = bits(b, x);
-        value = bits(b, ixor(b, bits(b, value), iand(b, i, i64(b, UINT64_C(1) << 63))));
-    }
+    if (!turn) value = odd(b, value, x);
     return sel(b, flt(b, a, f64(b, (double)INFINITY)), value, f64(b, (double)NAN));
 }
 

@@ -83,7 +83,7 @@ static bool round_all(const Round *f, DType t, size_t n, const double *out, doub
         memcpy(&bits, &v, 8);
         bool held = (e == 0) & ((bits & lost) == 0) & ((a >= normal) | (a == 0)) & (a <= max), fine = a + total <= max;
         double b = held ? 0 : total;
-        b = held | fine ? b : NAN;
+        b = (held | fine) ? b : NAN;
         err[l] = b;
         odd |= (uint64_t) !(held | fine);
         inexact |= (uint64_t)!held;

@@ -63,18 +63,20 @@ static void typed_run(const Run *r, DType t, const void *mem, int64_t base, int6
     if (r->check && te_type[t].reg == RC_F32) widen_all(buf, r->n);
 }
 
-/* Elements off[l] from memory; on: which lanes, NULL for all. */
-static void typed_many(const Run *r, DType t, const void *mem, const int64_t *off, const uint8_t *on, void *buf)
+/* Elements off[l] from memory; on: which lanes, NULL for all. The others read the first element, which is there when a
+ * lane is on: cheaper than asking each. */
+static void typed_many(const Run *r, DType t, const void *mem, int64_t *off, const uint8_t *on, void *buf)
 {
-    bool narrow = interp_width(r, t) == 4;
-    for (int l = 0; l < r->n; l++) {
-        if (on && !on[l]) continue;
-        if (t == DT_F32 && narrow)
-            ((float *)buf)[l] = ((const float *)mem)[off[l]];
-        else if (narrow)
-            ((float *)buf)[l] = num_load(t, mem, off[l]).f;
-        else
-            ((Num *)buf)[l] = typed_one(r, t, mem, off[l]);
+    int n = r->n;
+    for (int l = 0; on && l < n; l++) off[l] = on[l] ? off[l] : 0;
+    if (interp_width(r, t) == 4) {
+        float *to = buf;
+        const float *from = mem;
+        for (int l = 0; l < n; l++) to[l] = t == DT_F32 ? from[off[l]] : num_load(t, mem, off[l]).f;
+    } else if (t == DT_F32) {
+        for (int l = 0; l < n; l++) ((double *)buf)[l] = (double)((const float *)mem)[off[l]];
+    } else {
+        for (int l = 0; l < n; l++) ((Num *)buf)[l] = typed_one(r, t, mem, off[l]);
     }
 }
 
@@ -136,7 +138,7 @@ static void earlier_lanes(Run *r, const Expr *e, const uint8_t *on, uint8_t *ear
     for (int l = 0; l < r->n; l++) earlier[l] = on[l] && at[l] < now;
 }
 
-static void demand_lanes(Run *r, const Expr *e, const int64_t *off, const uint8_t *on, void *buf, double *ebuf)
+static void demand_lanes(Run *r, const Expr *e, int64_t *off, const uint8_t *on, void *buf, double *ebuf)
 {
     const Tensor *t = e->load.t;
     const Def *d = demand_writer(r, r->def, t);
@@ -159,7 +161,7 @@ static void demand_lanes(Run *r, const Expr *e, const int64_t *off, const uint8_
 }
 
 /* Elements off[l] of the tensor for the lanes on[] (NULL: all) into buf; returns the bounds or NULL. */
-static const double *read_many(Run *r, const Expr *e, const int64_t *off, const uint8_t *on, void *buf)
+static const double *read_many(Run *r, const Expr *e, int64_t *off, const uint8_t *on, void *buf)
 {
     const Place *p = &r->place[e->load.t->id];
     double *ebuf = r->check ? interp_ebuf(r, e) : NULL;
@@ -293,7 +295,7 @@ static void load_inside(Run *r, const Expr *e, const Access *a, Val *out)
     out->form = MANY;
     out->at = buf;
     if (a->many || p->val || r->memo) {
-        const int64_t *off = offsets(r, e, a);
+        int64_t *off = offsets(r, e, a);
         out->err = read_many(r, e, off, r->mask ? r->mask->on : NULL, buf);
         return;
     }
@@ -308,68 +310,95 @@ static void load_inside(Run *r, const Expr *e, const Access *a, Val *out)
         typed_run(r, (DType)e->type, p->typed, base, step, buf);
 }
 
-static bool lane_fuzzy(const Access *a, const Expr *e, int l)
-{
-    for (int i = 0; i < e->nargs; i++)
-        if (a->ix[i]->form == MANY ? a->ix[i]->err && a->ix[i]->err[l] != 0 : a->ix[i]->e != 0) return true;
-    return false;
-}
-
 static int64_t lane_index(const Val *v, int l)
 {
     if (v->form == MANY) return ((const int64_t *)v->at)[l];
     return (int64_t)((uint64_t)v->x.i + (v->form == RAMP ? (uint64_t)v->step * (uint64_t)l : 0));
 }
 
-/* The first index of lane l that is out of range, in *index. */
-static bool lane_inside(const Access *a, const Expr *e, const Place *p, int l, int64_t *index)
-{
-    for (int i = 0; i < e->nargs; i++) {
-        *index = lane_index(a->ix[i], l);
-        if (*index < 0 || *index >= p->shape[i]) return false;
-    }
-    return true;
-}
-
-/* Some lanes are outside, or uncertain: lane by lane. */
-static void load_mixed(Run *r, const Expr *e, const Access *a, Val *out)
+/* Lane l has an index that is out of range: an error with the first such. */
+static void fail_lane(Run *r, const Expr *e, const Access *a, int l)
 {
     const Place *p = &r->place[e->load.t->id];
-    DType t = (DType)e->type;
+    for (int i = 0; i < e->nargs; i++) {
+        int64_t index = lane_index(a->ix[i], l);
+        if (index < 0 || index >= p->shape[i]) fail(r, e, index);
+    }
+}
+
+/* ok[l]: every index of lane l is in range, whether the lane counts or not. */
+static void lanes_inside(Run *r, const Expr *e, const Access *a, uint8_t *ok)
+{
+    const Place *p = &r->place[e->load.t->id];
+    memset(ok, 1, (size_t)r->n);
+    for (int i = 0; i < e->nargs; i++) {
+        uint64_t size = (uint64_t)p->shape[i];
+        if (all_inside(r, a->ix[i], p->shape[i])) continue;
+        const int64_t *at = interp_array(r, e->arg[i], NULL);
+        for (int l = 0; l < r->n; l++) ok[l] &= (uint64_t)at[l] < size;
+    }
+}
+
+/* unsure[l]: some index of lane l is uncertain. */
+static void lanes_fuzzy(Run *r, const Expr *e, const Access *a, uint8_t *unsure)
+{
+    memset(unsure, 0, (size_t)r->n);
+    for (int i = 0; a->fuzzy && i < e->nargs; i++) {
+        const Val *v = a->ix[i];
+        for (int l = 0; l < r->n; l++) unsure[l] |= v->form == MANY ? v->err && v->err[l] != 0 : v->e != 0;
+    }
+}
+
+/* The lanes of the mask `outside` get the value of `| v`. Returns whether it has bounds. */
+static bool fill_outside(Run *r, const Expr *e, const uint8_t *outside, char *buf, double *ebuf, Val *out)
+{
+    const Expr *other = e->load.other;
+    const double *err;
+    const char *at = interp_array(r, other, &err);
+    out->deps |= r->slot[other->id].val.deps;
+    if (interp_width(r, (DType)e->type) == 4) {
+        float *to = (float *)(void *)buf;
+        const float *from = (const float *)(const void *)at;
+        for (int l = 0; l < r->n; l++) to[l] = outside[l] ? from[l] : to[l];
+    } else {
+        uint64_t *to = (uint64_t *)(void *)buf;
+        const uint64_t *from = (const uint64_t *)(const void *)at;
+        for (int l = 0; l < r->n; l++) to[l] = outside[l] ? from[l] : to[l];
+    }
+    for (int l = 0; ebuf && l < r->n; l++)
+        if (outside[l]) ebuf[l] = err ? err[l] : 0;
+    return err != NULL;
+}
+
+/* Some lanes are outside, or uncertain. */
+static void load_mixed(Run *r, const Expr *e, const Access *a, Val *out)
+{
     char *buf = interp_buf(r, e);
     double *ebuf = r->check ? interp_ebuf(r, e) : NULL;
-    Mask *in = interp_mask(r), *was;
-    uint8_t lost[MAX_LANES];
-    bool any_lost = false;
+    bool guarded = e->flag == LOAD_GUARDED, any_lost = false;
+    Mask *in = interp_mask(r), *outside = guarded ? interp_mask(r) : NULL, *was;
+    uint8_t unsure[MAX_LANES], lost[MAX_LANES];
+    lanes_inside(r, e, a, in->on);
+    lanes_fuzzy(r, e, a, unsure);
     for (int l = 0; l < r->n; l++) {
-        int64_t index = 0;
-        bool on = interp_on(r, l), fuzzy = a->fuzzy && lane_fuzzy(a, e, l), ok = lane_inside(a, e, p, l, &index);
-        in->on[l] = on && ok && !fuzzy;
-        lost[l] = on && (fuzzy || (!ok && e->flag != LOAD_GUARDED));
+        uint8_t on = interp_on(r, l), ok = in->on[l];
+        in->on[l] = on & ok & (uint8_t)!unsure[l];
+        lost[l] = on & (unsure[l] | (uint8_t)(!ok & !guarded));
         any_lost |= lost[l];
-        if (lost[l] && !fuzzy && !r->maybe) fail(r, e, index);
+        if (outside) outside->on[l] = on & (uint8_t)!ok & (uint8_t)!lost[l];
     }
+    for (int l = 0; any_lost && !r->maybe && l < r->n; l++)
+        if (lost[l] && !unsure[l]) fail_lane(r, e, a, l);
     out->form = MANY;
     out->at = buf;
     if (ebuf) memset(ebuf, 0, sizeof *ebuf * (size_t)r->n);
     bool has = any_lost;
-    Mask *outside = e->flag == LOAD_GUARDED ? interp_mask(r) : NULL;
-    for (int l = 0; outside && l < r->n; l++) outside->on[l] = interp_on(r, l) && !in->on[l] && !lost[l];
     if (interp_narrow(r, in, &was)) {
         has |= read_many(r, e, offsets(r, e, a), in->on, buf) != NULL;
         interp_widen(r, was);
     }
     if (outside && interp_narrow(r, outside, &was)) {
-        const double *err;
-        const char *at = interp_array(r, e->load.other, &err);
-        size_t w = interp_width(r, t);
-        out->deps |= r->slot[e->load.other->id].val.deps;
-        for (int l = 0; l < r->n; l++) {
-            if (!outside->on[l]) continue;
-            memcpy(buf + w * (size_t)l, at + w * (size_t)l, w);
-            if (ebuf) ebuf[l] = err ? err[l] : 0;
-        }
-        has |= err != NULL;
+        has |= fill_outside(r, e, outside->on, buf, ebuf, out);
         interp_widen(r, was);
     }
     for (int l = 0; any_lost && l < r->n; l++) {

@@ -451,7 +451,7 @@ static void topk(Gen *g)
 /* A dim that no parameter's shape mentions cannot be found from the arguments: its size must be given. */
 static bool names_dim(const Program *p, int dim)
 {
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "D%d", dim);
     for (int i = 0; i < p->nparams; i++) {
         const char *shape = strchr(p->param[i].text, '[');

@@ -82,7 +82,7 @@ static void close_all(Bench *b)
 static tensorcc_kernel *compile(Bench *b, int threads, const char *target, const char *schedule, const char *numerics)
 {
     tensorcc_value dims[MAX_DIMS];
-    char name[MAX_DIMS][8], value[MAX_DIMS][16];
+    char name[MAX_DIMS][16], value[MAX_DIMS][16];
     int n = 0;
     for (int i = 0; i < b->p->ndims; i++) {
         if (!b->p->fixed[i]) continue;

@@ -106,8 +106,7 @@ static void wrapping(void)
     FORMATS("op f[]() -> () { a_rather_long_left_side[i,j], another_rather_long_one[i,j] = topk{e -> s in "
             "0..K}(something[e,i,j])}",
             "op f[]() -> () {\n  a_rather_long_left_side[i,j], another_rather_long_one[i,j] =\n"
-            "      topk{e -> s in 0..K}(something[e,i,j])\n}\n" +
-                0);
+            "      topk{e -> s in 0..K}(something[e,i,j])\n}\n");
     /* a name wider than the page stays whole */
     Arena *a = arena_new();
     Text t = {.mem = a};
