@@ -168,6 +168,9 @@ static bool statement(Pair *p, const Stmt *a, const Stmt *b)
                expr(p, a->store.value, b->store.value);
     case ST_UPDATE: return update(p, a, b);
     case ST_INSERT: return insert(p, a, b);
+    case ST_PREFETCH:
+        return place(p, a->prefetch.buf, b->prefetch.buf, a->prefetch.buf->rank, a->prefetch.ix, b->prefetch.ix) &&
+               a->prefetch.write == b->prefetch.write;
     case ST_LET: return expr(p, a->let.value, b->let.value) && introduce(p, a->let.var, b->let.var);
     case ST_COUNT: break;
     }

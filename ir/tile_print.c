@@ -302,6 +302,12 @@ static void statement(Printer *pr, const Stmt *s)
         text_add(pr->out, " = ");
         expr(pr, s->let.value, 0);
         break;
+    case ST_PREFETCH:
+        item(pr, s->prefetch.buf->rank, (const Expr *const *)s->prefetch.ix);
+        text_add(pr->out, "prefetch ");
+        place(pr, s->prefetch.buf, s->prefetch.buf->rank, s->prefetch.ix);
+        if (s->prefetch.write) text_add(pr->out, " write");
+        break;
     case ST_COUNT: break;
     }
 }

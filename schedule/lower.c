@@ -375,6 +375,7 @@ static void emit_nest(Lower *l, const Work *w, const DefPlan *plan, Var **order,
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
     l->in_parallel |= par;
     l->in_lanes |= lanes;
+    if (lanes) ahead_emit(l, v);
     emit_nest(l, w, plan, order, n, at + 1);
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
@@ -565,7 +566,9 @@ static void emit_group(Lower *l, const Group *g)
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
     l->in_parallel |= parallel;
     l->in_lanes |= lanes;
+    ahead_choose(l, g);
     emit_members(l, g);
+    l->ahead = NULL;
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
     for (int d = g->depth - 1; d >= 0; d--) {

@@ -178,6 +178,7 @@ Val cg_offset(Fn *f, const Tensor *t, const Val *ix); /* in elements */
 /* The element(s) at off; where `ok` (i1, may be NULL) is false or a lane is masked, 0 without touching memory. */
 Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
+void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
 LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
 
 /* ---- range.c --------------------------------------------------------------------------------------------------------

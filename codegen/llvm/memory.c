@@ -472,3 +472,23 @@ void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m)
     LLVMValueRef x = cg_vec(f, v);
     store_lanes(f, t, p, off, raw ? x : cg_encode(f, t->type, p->rep, x), m);
 }
+
+/* One prefetch for each line of cache that the lanes touch, when they are consecutive; else for the first lane. */
+void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write)
+{
+    enum { LINE = 64 };
+    Cg *c = f->c;
+    const Place *p = &f->place[t->id];
+    if (off.kind == VAL_VEC || p->lanes > 1 || p->rep == REP_NIBBLE || t->scope == SCOPE_REG) return;
+    int64_t step, each = LINE / (int64_t)elem_bytes(p);
+    int lines = off.kind == VAL_AFF && cg_known(off.step, &step) && step == 1 ? (int)((f->lanes + each - 1) / each) : 1;
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
+    LLVMTypeRef ptr = LLVMTypeOf(p->ptr);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(c->mod, id, &ptr, 1);
+    LLVMTypeRef type = LLVMIntrinsicGetType(c->ctx, id, &ptr, 1);
+    for (int i = 0; i < lines; i++) {
+        LLVMValueRef where = at(f, p, i ? cg_add(f, off.v, cg_int(c->i64, i * each)) : off.v);
+        LLVMValueRef args[4] = {where, cg_int(c->i32, write), cg_int(c->i32, 3), cg_int(c->i32, 1)};
+        LLVMBuildCall2(f->b, type, fn, args, 4, "");
+    }
+}

@@ -62,6 +62,7 @@ static void block_uses(Uses *u, const Block *b)
             expr_uses(u, s->insert.value);
             expr_uses(u, s->insert.index);
             break;
+        case ST_PREFETCH: index_uses(u, s->prefetch.buf, s->prefetch.buf->rank, s->prefetch.ix); break;
         case ST_LET: expr_uses(u, s->let.value); break;
         case ST_ALLOC:
         case ST_COUNT: break;

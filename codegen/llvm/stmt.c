@@ -144,6 +144,9 @@ void cg_stmt(Fn *f, const Stmt *s)
     }
     case ST_UPDATE: reduce(f, s); break;
     case ST_INSERT: insert(f, s); break;
+    case ST_PREFETCH:
+        cg_prefetch(f, s->prefetch.buf, cg_place(f, s->prefetch.buf, s->prefetch.ix), s->prefetch.write);
+        break;
     case ST_LET: f->var[s->let.var->id] = cg_expr(f, s->let.value); break;
     case ST_COUNT: break;
     }
