@@ -64,10 +64,11 @@ struct Stmt {
                   */
             Tensor *buf;
         } alloc;
-        struct { /* buf[ix] = value: value->type == buf->type */
+        struct { /* buf[ix] = value [stream]: value->type == buf->type. stream: the place will not be used again soon */
             Tensor *buf;
             Expr **ix;
             Expr *value;
+            bool stream;
         } store;
         struct { /* buf[ix] op= value, one step of a reduction (never TOPK). ARGMAX, ARGMIN: buf holds the best value so
                   * far and where[ix] (i32) its index; `index` is the candidate's. fma: value is a MUL node that enters

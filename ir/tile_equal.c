@@ -165,7 +165,7 @@ static bool statement(Pair *p, const Stmt *a, const Stmt *b)
     case ST_ALLOC: return tensor(p, a->alloc.buf, b->alloc.buf);
     case ST_STORE:
         return place(p, a->store.buf, b->store.buf, a->store.buf->rank, a->store.ix, b->store.ix) &&
-               expr(p, a->store.value, b->store.value);
+               a->store.stream == b->store.stream && expr(p, a->store.value, b->store.value);
     case ST_UPDATE: return update(p, a, b);
     case ST_INSERT: return insert(p, a, b);
     case ST_PREFETCH:

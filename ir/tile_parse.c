@@ -378,14 +378,17 @@ static Stmt *read_prefetch(Reader *r, uint32_t from)
     return tile_prefetch(r->p, t, ix, write, tile_since(r, from));
 }
 
-/* buf[ix] = value   or   buf[ix] op [fma]= value [where buf = index] */
+/* buf[ix] = value [stream]   or   buf[ix] op [fma]= value [where buf = index] */
 static Stmt *read_assignment(Reader *r, uint32_t from)
 {
     Expr **ix;
     Tensor *t = read_place(r, from, &ix);
     if (tile_take(r, "=")) {
         Expr *value = tile_read_expr(r);
-        return tile_store(r->p, t, ix, value, tile_since(r, from));
+        bool stream = tile_take_word(r, "stream");
+        Stmt *s = tile_store(r->p, t, ix, value, tile_since(r, from));
+        s->store.stream = stream;
+        return s;
     }
     RedOp op = read_reduction(r);
     bool fma = tile_take_word(r, "fma");

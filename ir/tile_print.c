@@ -292,6 +292,7 @@ static void statement(Printer *pr, const Stmt *s)
         place(pr, s->store.buf, s->store.buf->rank, s->store.ix);
         text_add(pr->out, " = ");
         expr(pr, s->store.value, 0);
+        if (s->store.stream) text_add(pr->out, " stream");
         break;
     case ST_UPDATE: update(pr, s); break;
     case ST_INSERT: insert(pr, s); break;

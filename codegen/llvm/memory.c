@@ -47,6 +47,30 @@ static void store(Fn *f, const Tensor *t, const Place *p, LLVMValueRef v, LLVMVa
     tag(f, t, s);
 }
 
+/* Past the caches where the place is aligned as such stores need it, which is the same for all iterations of a loop
+ * over whole vectors. */
+static void store_stream(Fn *f, const Tensor *t, const Place *p, LLVMValueRef v, LLVMValueRef ptr)
+{
+    Cg *c = f->c;
+    int bytes = cg_lanes(v) * (int)elem_bytes(p), align = bytes < c->t->vector_bytes ? bytes : c->t->vector_bytes;
+    LLVMBasicBlockRef past = cg_block_new(f, "stream"), plain = cg_block_new(f, "plain"),
+                      join = cg_block_new(f, "stored");
+    LLVMValueRef low = LLVMBuildAnd(f->b, LLVMBuildPtrToInt(f->b, ptr, c->i64, ""), cg_int(c->i64, align - 1), "");
+    LLVMBuildCondBr(f->b, LLVMBuildICmp(f->b, LLVMIntEQ, low, cg_int(c->i64, 0), ""), past, plain);
+    cg_enter(f, past);
+    LLVMValueRef s = LLVMBuildStore(f->b, v, ptr);
+    LLVMSetAlignment(s, (unsigned)align);
+    LLVMMetadataRef mark = LLVMValueAsMetadata(cg_int(c->i32, 1));
+    LLVMSetMetadata(tag(f, t, s), LLVMGetMDKindIDInContext(c->ctx, "nontemporal", 11),
+                    LLVMMetadataAsValue(c->ctx, LLVMMDNodeInContext2(c->ctx, &mark, 1)));
+    cg_goto(f, join);
+    cg_enter(f, plain);
+    store(f, t, p, v, ptr);
+    cg_goto(f, join);
+    cg_enter(f, join);
+    f->streamed = true;
+}
+
 static LLVMValueRef pick(Fn *f, LLVMValueRef ok, LLVMValueRef ptr, LLVMValueRef other)
 {
     return ok ? LLVMBuildSelect(f->b, ok, ptr, other, "") : ptr;
@@ -443,7 +467,7 @@ static void store_lanes(Fn *f, const Tensor *t, const Place *p, Val off, LLVMVal
     if (p->rep == REP_NIBBLE)
         store_nibbles(f, t, p, off, v, m);
     else if (unit && !m.m)
-        store(f, t, p, v, at(f, p, off.v));
+        (f->stream ? store_stream : store)(f, t, p, v, at(f, p, off.v));
     else if (unit && whole(f, t, p, off, m)) { /* nobody else sees it: put the old elements back */
         LLVMValueRef ptr = at(f, p, off.v), old = load(f, t, p, LLVMTypeOf(v), ptr);
         store(f, t, p, LLVMBuildSelect(f->b, m.m, v, old, ""), ptr);
@@ -491,4 +515,9 @@ void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write)
         LLVMValueRef args[4] = {where, cg_int(c->i32, write), cg_int(c->i32, 3), cg_int(c->i32, 1)};
         LLVMBuildCall2(f->b, type, fn, args, 4, "");
     }
+}
+
+void cg_finish_streams(Fn *f)
+{
+    if (f->streamed) LLVMBuildFence(f->b, LLVMAtomicOrderingSequentiallyConsistent, 0, "");
 }
