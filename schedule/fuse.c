@@ -284,7 +284,7 @@ static int member_depth(Lower *l, int first, int at, int depth)
 }
 
 /* An inout whose old values are read elsewhere than at the index being written needs them kept. */
-static void find_snapshots(Lower *l)
+void fuse_snapshots(Lower *l)
 {
     for (int i = 0; i < l->nworks; i++) {
         Work *w = &l->work[i];
@@ -299,7 +299,7 @@ static void find_snapshots(Lower *l)
 
 void fuse_groups(Lower *l)
 {
-    find_snapshots(l);
+    fuse_snapshots(l);
     l->group = NEW_ARRAY(l->mem, Group, l->nworks + 1);
     for (int i = 0; i < l->nworks; i++) {
         if (l->work[i].gone) continue;

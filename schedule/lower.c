@@ -1,7 +1,7 @@
 /* lower: op and plan → Tile program. Emits the loops of each group and definition, and lowers expressions at the place
  * where they are computed. Needs an op whose bounds are checked. Leaves a program that tile_verify accepts. See lower.h
  * for the order of things. */
-#include "schedule/lower.h"
+#include "schedule/plan.h"
 
 #include <string.h>
 
@@ -192,9 +192,25 @@ Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s)
     return e;
 }
 
+const View *low_view(const Lower *l, const Tensor *t)
+{
+    for (int i = l->views.n - 1; i >= 0; i--)
+        if (l->views.at[i]->of == t) return l->views.at[i];
+    return NULL;
+}
+
+void low_limited(Lower *l, Expr *e, int64_t most) { VEC_PUSH(l->mem, &l->limits, (Limit){e, most}); }
+
+int64_t low_limit(const Lower *l, const Expr *e)
+{
+    for (int i = l->limits.n - 1; i >= 0; i--)
+        if (low_same(l, l->limits.at[i].e, e)) return l->limits.at[i].most;
+    return -1;
+}
+
 /* ---- expressions
  * ------------------------------------------------------------------------------------------------------ */
-static void remember(Lower *l, Expr *from, Expr *to) { VEC_PUSH(l->mem, &l->memo, (Memo){from, to}); }
+void low_stands_for(Lower *l, Expr *from, Expr *to) { VEC_PUSH(l->mem, &l->memo, (Memo){from, to}); }
 
 static Expr *recall(const Lower *l, const Expr *e)
 {
@@ -247,6 +263,13 @@ static Expr *in_bounds(Lower *l, const Tensor *t, Expr *const *ix)
     return all;
 }
 
+static bool same_access(const Lower *l, const Expr *a, const Expr *b)
+{
+    for (int i = 0; i < a->nargs; i++)
+        if (!low_same(l, a->arg[i], b->arg[i])) return false;
+    return true;
+}
+
 static Expr *lower_load(Lower *l, Expr *e)
 {
     Tensor *t = e->load.t;
@@ -260,6 +283,8 @@ static Expr *lower_load(Lower *l, Expr *e)
         } else
             other = low_expr(l, e->load.other);
     }
+    const View *v = low_view(l, t);
+    if (v && (!v->load || same_access(l, v->load, e))) return view_read(l, v, e, ix, other);
     Tensor *from = t;
     if (l->now && l->now->snapshot && t == l->now->def->out[0] && !fuse_self_earlier(l, l->now, e))
         from = l->now->old;
@@ -318,19 +343,30 @@ Expr *low_expr(Lower *l, Expr *e)
         r = ix_op(l, (ExprOp)e->op, low_expr(l, e->arg[0]), low_expr(l, e->arg[1]));
     else
         r = rebuild(l, e);
-    remember(l, e, r);
+    low_stands_for(l, e, r);
     return r;
 }
 
 /* ---- definitions
  * ------------------------------------------------------------------------------------------------------- */
-void low_store(Lower *l, const Work *w, Tensor *t, Expr *value)
+Expr **low_result_place(Lower *l, const Work *w, const Tensor *t, Tensor **to, int *n)
 {
     Expr **ix = NEW_ARRAY(l->mem, Expr *, w->nix + 1);
     for (int i = 0; i < w->nix; i++) ix[i] = l->bound[w->ix[i]->id];
+    const View *v = low_view(l, t);
+    if (v) {
+        *to = v->buf;
+        return view_place(l, v, ix, n);
+    }
+    *to = t->kind == TK_LET ? l->store[t->id] : (Tensor *)t;
+    return low_place(l, t, ix, n);
+}
+
+void low_store(Lower *l, const Work *w, Tensor *t, Expr *value)
+{
     int n;
-    Expr **at = low_place(l, t, ix, &n);
-    Tensor *to = t->kind == TK_LET ? l->store[t->id] : t;
+    Tensor *to;
+    Expr **at = low_result_place(l, w, t, &to, &n);
     low_emit(l, tile_store(l->p, to, at, value, w->def->span));
 }
 
@@ -450,7 +486,7 @@ static void emit_topk(Lower *l, const Work *w, int depth, int at, bool parallel)
 }
 
 /* Copy an inout's values before they are overwritten at places other than the one being computed. */
-static void emit_snapshot(Lower *l, Work *w)
+void low_snapshot(Lower *l, Work *w)
 {
     Tensor *t = w->def->out[0];
     Expr **shape = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
@@ -474,7 +510,7 @@ static void emit_def(Lower *l, Work *w, int depth)
     l->now = w;
     int mark = l->memo.n;
     DefPlan plan = plan_def(l, w, depth);
-    if (w->snapshot) emit_snapshot(l, w);
+    if (w->snapshot) low_snapshot(l, w);
     if (w->def->slot_at >= 0)
         emit_topk(l, w, depth, depth, plan.parallel);
     else if (l->mode == SCHED_NONE || !contract_emit(l, w, depth)) {
@@ -648,10 +684,15 @@ TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num,
     Lower l = {.mem = mem, .p = p, .op = p->op, .target = t, .num = num, .mode = mode, .threads = threads, .why = why};
     start(&l);
     if (mode != SCHED_NONE) fuse_inline(&l);
-    fuse_groups(&l);
     Stmts top = {0};
     l.out = &top;
-    for (int i = 0; i < l.ngroups; i++) emit_group(&l, &l.group[i]);
+    if (mode == SCHED_NONE) {
+        fuse_snapshots(&l);
+        plan_emit(plan_new(&l));
+    } else {
+        fuse_groups(&l);
+        for (int i = 0; i < l.ngroups; i++) emit_group(&l, &l.group[i]);
+    }
     p->body = (Block){top.n, top.at};
     drop_lets(p->op);
     return p;

@@ -48,6 +48,14 @@ typedef struct Memo {
     Expr *from, *to;
 } Memo;
 
+/* A non-negative index expression is at most `most`. */
+typedef struct Limit {
+    const Expr *e;
+    int64_t most;
+} Limit;
+
+typedef struct View View; /* plan.h */
+
 typedef struct Lower {
     Arena *mem;
     TileProg *p;
@@ -66,6 +74,8 @@ typedef struct Lower {
     Stmts *out;     /* where statements go */
     Expr **bound;   /* by var id: what a TE variable stands for (NULL: itself) */
     int nbound;
+    VEC(View *) views; /* tensors that are found elsewhere at this place */
+    VEC(Limit) limits;
     VEC(Memo) memo; /* expressions already lowered at this place */
     Work *now;      /* the definition being lowered */
     Var *lane_red;  /* the reduction variable that emit_reduce runs in lanes, with lane_width lanes; NULL: none */
@@ -112,6 +122,12 @@ Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
 bool low_same(const Lower *l, const Expr *a, const Expr *b); /* equal as index expressions */
 
 /* The store of a definition's value at its indices (all bound). */
+void low_snapshot(Lower *l, Work *w);
+const View *low_view(const Lower *l, const Tensor *t); /* NULL: where it always is */
+Expr **low_result_place(Lower *l, const Work *w, const Tensor *t, Tensor **to, int *n);
+void low_stands_for(Lower *l, Expr *from, Expr *to); /* until the block ends: a value that is already there */
+void low_limited(Lower *l, Expr *e, int64_t most);
+int64_t low_limit(const Lower *l, const Expr *e); /* -1: nothing is known */
 void low_store(Lower *l, const Work *w, Tensor *t, Expr *value);
 /* The index of tensor t's element in its storage, for TE indices already lowered. */
 Expr **low_place(Lower *l, const Tensor *t, Expr *const *ix, int *n);
@@ -135,6 +151,7 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
  */
 void fuse_inline(Lower *l);
 void fuse_groups(Lower *l);
+void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
 bool fuse_self_earlier(const Lower *l, const Work *w,
                        const Expr *load); /* reads the defined tensor at an earlier step of seq */
 

@@ -1,0 +1,275 @@
+/* emit: a plan becomes Tile IR. One definition at a time, its loops from the outermost in; producers and copies appear
+ * inside the loop that they belong to; a reduction's accumulator is opened at its place. See plan.h. */
+#include "schedule/emit.h"
+
+#include <string.h>
+
+/* ---- values of indices ----------------------------------------------------------------------------------------------
+ */
+Expr *iter_value(const Plan *p, const Iter *it)
+{
+    Lower *l = p->l;
+    if (it->at) return it->at;
+    const Iter *by = it->by;
+    if (!by) return NULL;
+    if (by->kind == IT_OUTER) {
+        Expr *o = iter_value(p, by), *i = iter_value(p, by->with);
+        if (!o || !i) return NULL;
+        Expr *at = ix_op(l, EX_MUL, o, ix_int(l, by->factor));
+        if (by->with->off) at = ix_op(l, EX_ADD, at, by->with->off);
+        return ix_op(l, EX_ADD, at, i);
+    }
+    Expr *f = iter_value(p, by), *n = iter_extent(p, by->with), *q, *r;
+    int64_t known;
+    if (!f) return NULL;
+    if (ix_known(l, n, &known))
+        lin_divide(l, f, known > 0 ? known : 1, &q, &r);
+    else
+        q = ix_op(l, EX_DIV, f, n), r = ix_op(l, EX_MOD, f, n);
+    return it == by->of ? q : r;
+}
+
+static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
+{
+    return ix_op(l, EX_DIV, ix_op(l, EX_ADD, n, ix_int(l, f - 1)), ix_int(l, f));
+}
+
+Expr *iter_extent(const Plan *p, Iter *it)
+{
+    Lower *l = p->l;
+    int64_t n;
+    if (it->ext) return it->ext;
+    switch (it->kind) {
+    case IT_ROOT:
+        return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
+    case IT_OUTER: return ceil_div(l, iter_extent(p, it->of), it->factor);
+    case IT_FUSED: return ix_op(l, EX_MUL, iter_extent(p, it->of), iter_extent(p, it->with));
+    case IT_INNER: break;
+    }
+    Expr *f = ix_int(l, it->factor), *all = iter_extent(p, it->of), *o = iter_value(p, it->with);
+    if (ix_known(l, all, &n) && n % it->factor == 0) return f;
+    if (!o) {
+        it->nominal = true;
+        return f;
+    }
+    if (ix_known(l, all, &n) && n <= it->factor) return all;
+    return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
+}
+
+/* The variables whose iterations are open stand for lo + value. */
+static void bind_roots(Emit *e)
+{
+    for (int i = 0; i < e->d->nroots; i++) {
+        Iter *r = e->d->root[i];
+        Expr *v = iter_value(e->p, r);
+        if (!v) continue;
+        Expr *lo = r->lo ? r->lo : low_expr(e->l, r->var->lo);
+        low_bind(e->l, r->var, ix_op(e->l, EX_ADD, lo, v));
+    }
+}
+
+/* What holds back iterations beyond the end, for inner parts that were opened before their outer ones. */
+static Expr *conditions(Emit *e)
+{
+    Lower *l = e->l;
+    Expr *all = NULL;
+    for (int i = 0; i < e->d->iter.n; i++) {
+        Iter *it = e->d->iter.at[i];
+        if (it->kind != IT_INNER || !it->nominal) continue;
+        Expr *v = iter_value(e->p, it->of);
+        if (!v) continue; /* a reduction's, in init or finish */
+        Expr *c = te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){v, iter_extent(e->p, it->of)}, it->span);
+        all = all ? te_node(l->op, EX_AND, DT_U1, 2, (Expr *[]){all, c}, it->span) : c;
+    }
+    return all;
+}
+
+/* ---- loops ------------------------------------------------------------------------------------------------------------
+ */
+static void nest(Emit *e, int pos);
+
+static void inside(Emit *e, Iter *it, int pos)
+{
+    int views = e->l->views.n;
+    bind_roots(e);
+    emit_producers(e, it);
+    emit_copies(e, it);
+    emit_fetches(e, it);
+    nest(e, pos + 1);
+    e->l->views.n = views;
+}
+
+static LoopKind kind_here(const Emit *e, const Iter *it)
+{
+    if (it->how == LOOP_PARALLEL && (e->l->in_parallel || e->l->in_lanes)) return LOOP_SERIAL;
+    return it->how;
+}
+
+static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
+{
+    Lower *l = e->l;
+    Loop lp;
+    int64_t most = iter_most(e->p, it);
+    LoopKind kind = kind_here(e, it);
+    bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
+    low_loop(l, &lp, it->name, ix_int(l, 0), extent, it->span.src ? it->span : e->d->w->def->span);
+    it->at = ix_var(l, lp.var);
+    if (most > 0) low_limited(l, it->at, most - 1);
+    l->in_parallel |= kind == LOOP_PARALLEL;
+    l->in_lanes |= kind == LOOP_VECTOR;
+    inside(e, it, pos);
+    l->in_parallel = was_parallel;
+    l->in_lanes = was_lanes;
+    it->at = NULL;
+    low_loop_end(l, &lp, 1, kind, kind == LOOP_VECTOR ? it->width : 0, it->var, 0);
+}
+
+/* A piece of a cut extent: the outer part is fixed, the inner part has `n` iterations from `off` on. */
+static void piece(Emit *e, Iter *outer, Expr *at, Expr *off, Expr *n, Expr *when, int pos)
+{
+    Lower *l = e->l;
+    Iter *in = outer->with;
+    Nest s;
+    low_open(l, &s);
+    outer->at = at;
+    in->off = off;
+    in->ext = n;
+    inside(e, outer, pos);
+    outer->at = in->off = in->ext = NULL;
+    Block b = low_close(l, &s);
+    low_emit(l, tile_if(l->p, when, b, (Block){0}, outer->span));
+}
+
+/* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
+static void cut_loop(Emit *e, Iter *outer, int pos)
+{
+    Lower *l = e->l;
+    Expr *n = iter_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
+    Expr *full = ix_op(l, EX_DIV, n, f), *rest = ix_op(l, EX_MOD, n, f);
+    int64_t known, left;
+    bool sure = ix_known(l, rest, &left);
+    outer->with->ext = f;
+    if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
+    outer->with->ext = NULL;
+    if (sure && left == 0) return;
+    if (outer->tail == TAIL_PEEL || sure) {
+        Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
+        if (outer->reduces && pos < e->acc_at) { /* a reduction over nothing has a result too */
+            Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
+            some = te_node(l->op, EX_OR, DT_U1, 2, (Expr *[]){some, none}, outer->span);
+        }
+        piece(e, outer, full, NULL, rest, some, pos);
+        return;
+    }
+    int64_t size = 1;
+    while (size * 2 < outer->factor) size *= 2;
+    for (; size >= 1; size /= 2) {
+        Expr *twice = ix_int(l, 2 * size);
+        Expr *digit = ix_op(l, EX_MOD, ix_op(l, EX_DIV, rest, ix_int(l, size)), ix_int(l, 2));
+        Expr *off = ix_op(l, EX_MUL, ix_op(l, EX_DIV, rest, twice), twice);
+        low_limited(l, off, outer->factor - size);
+        Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
+        piece(e, outer, full, off, ix_int(l, size), when, pos);
+    }
+}
+
+static void leaf(Emit *e)
+{
+    Lower *l = e->l;
+    Expr *when = conditions(e);
+    Nest s;
+    bind_roots(e);
+    if (when) low_open(l, &s);
+    if (e->part == PART_INIT)
+        acc_open(e);
+    else if (e->part == PART_UPDATE)
+        acc_update(e);
+    else if (e->part == PART_FINISH)
+        acc_close(e);
+    else if (e->d->w->def->slot_at >= 0)
+        low_topk(l, e->d->w);
+    else
+        low_store(l, e->d->w, e->d->w->def->out[0], low_expr(l, e->d->w->rhs));
+    if (!when) return;
+    Block b = low_close(l, &s);
+    low_emit(l, tile_if(l->p, when, b, (Block){0}, e->d->w->def->span));
+}
+
+static void nest(Emit *e, int pos)
+{
+    PlanDef *d = e->d;
+    if (pos == e->wait_at && !e->waits) acc_wait(e);
+    if (pos == e->acc_at && e->part == PART_WHOLE && d->r) {
+        acc_whole(e, pos);
+        return;
+    }
+    while (pos < d->loop.n && (e->part == PART_INIT || e->part == PART_FINISH) && d->loop.at[pos]->reduces) pos++;
+    if (pos == d->loop.n) {
+        leaf(e);
+        return;
+    }
+    Iter *it = d->loop.at[pos];
+    if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !it->with->at) {
+        cut_loop(e, it, pos);
+        return;
+    }
+    Expr *n = iter_extent(e->p, it);
+    /* A reduction over nothing has a result too: its init and finish stand inside this loop. */
+    if (it->reduces && pos < e->acc_at) n = ix_op(e->l, EX_MAX, n, ix_int(e->l, 1));
+    one_loop(e, it, n, pos);
+}
+
+void emit_nest_from(Emit *e, int pos) { nest(e, pos); }
+
+/* ---- definitions ------------------------------------------------------------------------------------------------------
+ */
+/* Where the accumulator is opened: as `accum` says, before a microkernel's loops, else before the innermost run of
+ * reduction loops. */
+static int accumulator_place(const PlanDef *d)
+{
+    if (!d->r) return -1;
+    if (d->accum) return plan_index(d, d->accum) + 1;
+    for (int i = 0; i < d->loop.n; i++)
+        if (d->loop.at[i]->kernel) return i + 1; /* inside of its columns, which run in lanes */
+    int at = d->loop.n;
+    while (at > 0 && d->loop.at[at - 1]->reduces) at--;
+    return at;
+}
+
+void emit_def(Plan *p, PlanDef *d)
+{
+    Lower *l = p->l;
+    Work *was = l->now;
+    int mark = l->memo.n;
+    Emit e = {.p = p, .l = l, .d = d, .acc_at = accumulator_place(d), .wait_at = -1, .part = PART_WHOLE};
+    l->now = d->w;
+    if (d->w->snapshot) low_snapshot(l, d->w);
+    for (int i = e.acc_at - 1; i >= 0; i--)
+        if (d->loop.at[i]->reduces) e.wait_at = i;
+    nest(&e, 0);
+    l->memo.n = mark;
+    l->now = was;
+}
+
+static void whole_let(Lower *l, const Def *d)
+{
+    for (int o = 0; o < d->nout; o++) {
+        Tensor *t = d->out[o];
+        if (t->kind != TK_LET || l->store[t->id]) continue;
+        Expr **shape = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
+        for (int k = 0; k < t->rank; k++) shape[k] = low_expr(l, t->shape[k]);
+        l->store[t->id] =
+            low_buffer(l, t->name, t->type, t->rank ? SCOPE_LOCAL : SCOPE_REG, t->rank, shape, d->span);
+        l->dropped[t->id] = 0;
+    }
+}
+
+void plan_emit(Plan *p)
+{
+    for (int i = 0; i < p->n; i++) {
+        PlanDef *d = &p->def[i];
+        if (d->w->gone || d->in) continue;
+        whole_let(p->l, d->w->def);
+        emit_def(p, d);
+    }
+}

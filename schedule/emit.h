@@ -1,0 +1,38 @@
+/* emit (private to schedule): the state of emitting one definition of a plan. */
+#ifndef TCC_SCHEDULE_EMIT_H
+#define TCC_SCHEDULE_EMIT_H
+
+#include "schedule/plan.h"
+
+/* Which part of a definition the loops are for. WHOLE: outside of the accumulator, or no reduction. */
+typedef enum Part { PART_WHOLE, PART_INIT, PART_UPDATE, PART_FINISH } Part;
+
+typedef struct Emit {
+    Plan *p;
+    Lower *l;
+    PlanDef *d;
+    Part part;
+    int acc_at;  /* the accumulator is opened inside of so many loops; -1: there is none */
+    int wait_at; /* the first reduction loop, when it is outside of the accumulator; else -1 */
+    Tensor *acc, *where, *count;
+    int partials; /* under `ordered: P` */
+    bool waits;   /* partial results wait between iterations of outer reduction loops: */
+    bool in_result;                /* in the result, */
+    Tensor *waiting, *waiting_at;  /* or here */
+} Emit;
+
+/* ---- emit.c */
+void emit_nest_from(Emit *e, int pos);
+void emit_def(Plan *p, PlanDef *d);
+/* ---- emit_acc.c: the three parts of a reduction */
+void acc_wait(Emit *e); /* before the first reduction loop: where partial results wait */
+void acc_whole(Emit *e, int pos);
+void acc_open(Emit *e); /* at one place: init, a step, finish */
+void acc_update(Emit *e);
+void acc_close(Emit *e);
+/* ---- emit_near.c: what is computed or copied inside a loop, for what is inside of it */
+void emit_producers(Emit *e, Iter *it);
+void emit_copies(Emit *e, Iter *it);
+void emit_fetches(Emit *e, Iter *it);
+
+#endif

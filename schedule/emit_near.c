@@ -1,0 +1,345 @@
+/* emit_near: what stands inside a loop for what is inside of it: producers that are computed there (`at`), copies of
+ * what is read there (`stage`), and prefetches. Each covers the region that one iteration needs. */
+#include "schedule/emit.h"
+
+/* ---- reading what was moved -------------------------------------------------------------------------------------------
+ */
+static Expr *in_bounds(Lower *l, const Tensor *t, Expr *const *ix)
+{
+    Expr *all = te_int(l->op, DT_U1, 1, (Span){0});
+    for (int i = 0; i < t->rank; i++) {
+        Expr *lo = te_node(l->op, EX_GE, DT_U1, 2, (Expr *[]){ix[i], ix_int(l, 0)}, ix[i]->span);
+        Expr *hi = te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){ix[i], low_expr(l, t->shape[i])}, ix[i]->span);
+        all = te_node(l->op, EX_AND, DT_U1, 2,
+                      (Expr *[]){all, te_node(l->op, EX_AND, DT_U1, 2, (Expr *[]){lo, hi}, ix[i]->span)}, ix[i]->span);
+    }
+    return all;
+}
+
+/* [an/fn]…[a1/f1][a1%f1]…[an%fn], without those of extent 1. */
+static Expr **pack_place(Lower *l, const View *v, int *n)
+{
+    int k = v->nix;
+    Expr **ix = NEW_ARRAY(l->mem, Expr *, 2 * k + 1), **q = NEW_ARRAY(l->mem, Expr *, k + 1),
+         **r = NEW_ARRAY(l->mem, Expr *, k + 1);
+    for (int i = 0; i < k; i++)
+        lin_divide(l, lin_sub(l, iter_value(v->p, v->ix[i]), v->origin[i]), v->factor[i], &q[i], &r[i]);
+    *n = 0;
+    for (int i = k - 1; i >= 0; i--) ix[(*n)++] = q[i];
+    for (int i = 0; i < k; i++)
+        if (v->factor[i] > 1) ix[(*n)++] = r[i];
+    return ix;
+}
+
+Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n)
+{
+    if (v->load) return pack_place(l, v, n);
+    *n = v->of->rank;
+    Expr **at = NEW_ARRAY(l->mem, Expr *, *n + 1);
+    for (int i = 0; i < *n; i++) at[i] = lin_sub(l, ix[i], v->origin[i]);
+    return at;
+}
+
+Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
+{
+    int n;
+    Expr **at = view_place(l, v, ix, &n);
+    if (v->load || !other) {
+        Expr *r = te_load(l->op, v->buf, n, at, NULL, e->span);
+        bool checked = e->flag == LOAD_GATHER && !v->load;
+        r->flag = checked ? LOAD_GATHER : LOAD_PROVED;
+        r->load.site = checked ? e->load.site : -1;
+        return r;
+    }
+    /* What is outside of the tensor may be inside of the buffer. */
+    Expr *in = in_bounds(l, v->of, ix), *r = te_load(l->op, v->buf, n, at, other, e->span);
+    r->flag = LOAD_GUARDED;
+    return te_node(l->op, EX_SELECT, (DType)e->type, 3, (Expr *[]){in, r, other}, e->span);
+}
+
+/* ---- what each part reads ---------------------------------------------------------------------------------------------
+ */
+static bool reads(Lower *l, Expr *e, const Tensor *t, const Expr *but, char *seen)
+{
+    if (e == but || seen[e->id]) return false;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (reads(l, te_child(e, i), t, but, seen)) return true;
+    return false;
+}
+
+static bool read_here(const Emit *e, const Tensor *t)
+{
+    Lower *l = e->l;
+    const PlanDef *d = e->d;
+    char *seen = arena_alloc(l->mem, (size_t)l->op->nexprs + 1);
+    switch (e->part) {
+    case PART_WHOLE: return true;
+    case PART_INIT: return false;
+    case PART_UPDATE: return reads(l, d->red, t, NULL, seen);
+    case PART_FINISH: return reads(l, d->w->rhs, t, d->red, seen);
+    }
+    return true;
+}
+
+/* Directly, or by another producer that is computed at the same place. */
+static bool needed(const Emit *e, const PlanDef *c)
+{
+    for (int o = 0; o < c->w->def->nout; o++) {
+        const Tensor *t = c->w->def->out[o];
+        if (read_here(e, t)) return true;
+        for (int i = 0; i < e->p->n; i++) {
+            PlanDef *x = &e->p->def[i];
+            if (x->w->gone || x->in != e->d || x == c) continue;
+            char *seen = arena_alloc(e->l->mem, (size_t)e->l->op->nexprs + 1);
+            if (reads(e->l, x->w->rhs, t, NULL, seen) && needed(e, x)) return true;
+        }
+    }
+    return false;
+}
+
+/* ---- producers ----------------------------------------------------------------------------------------------------------
+ */
+static Iter *root_for(const PlanDef *d, const Var *v)
+{
+    for (int i = 0; i < d->nroots; i++)
+        if (d->root[i]->var == v) return d->root[i];
+    return NULL;
+}
+
+/* The loops of c cover the region of what it defines. */
+static Region cover(Emit *e, Iter *at, PlanDef *c)
+{
+    Lower *l = e->l;
+    const Def *def = c->w->def;
+    Region g = region_of(e->p, e->d, at, def->out[0]);
+    for (int i = 0; i < c->w->nix; i++) {
+        Iter *r = root_for(c, c->w->ix[i]);
+        if (!r) { /* the places of a topk: all of them */
+            g.lo[i] = ix_int(l, 0);
+            g.size[i] = low_expr(l, def->out[0]->shape[i]);
+            continue;
+        }
+        r->lo = g.from[i];
+        r->ext = lin_sub(l, g.to[i], g.from[i]);
+        r->size = g.size[i];
+    }
+    return g;
+}
+
+static void uncover(PlanDef *c)
+{
+    for (int i = 0; i < c->nroots; i++) c->root[i]->lo = c->root[i]->ext = c->root[i]->size = NULL;
+}
+
+static Scope scope_for(const Lower *l, SchedScope asked, int rank, Expr *const *size)
+{
+    int64_t n, all = 1;
+    for (int i = 0; i < rank; i++)
+        if (!ix_known(l, size[i], &n) || __builtin_mul_overflow(all, n, &all)) return SCOPE_LOCAL;
+    return asked == STAGE_REG || all == 1 ? SCOPE_REG : SCOPE_LOCAL;
+}
+
+static void hold(Emit *e, PlanDef *c, const Region *g)
+{
+    Lower *l = e->l;
+    for (int o = 0; o < c->w->def->nout; o++) {
+        Tensor *t = c->w->def->out[o];
+        View *v = NEW(l->mem, View);
+        Scope s = scope_for(l, c->scope, t->rank, g->size);
+        *v = (View){.of = t, .origin = g->lo, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, c->w->def->span)};
+        VEC_PUSH(l->mem, &l->views, v);
+    }
+}
+
+void emit_producers(Emit *e, Iter *it)
+{
+    Plan *p = e->p;
+    PlanDef **here = NEW_ARRAY(e->l->mem, PlanDef *, p->n + 1);
+    Region *g = NEW_ARRAY(e->l->mem, Region, p->n + 1);
+    int n = 0;
+    for (int i = 0; i < p->n; i++)
+        if (!p->def[i].w->gone && p->def[i].in == e->d && p->def[i].at == it && needed(e, &p->def[i]))
+            here[n++] = &p->def[i];
+    for (int i = n - 1; i >= 0; i--) g[i] = cover(e, it, here[i]); /* what the later ones need of the earlier */
+    for (int i = 0; i < n; i++) {
+        hold(e, here[i], &g[i]);
+        emit_def(p, here[i]);
+    }
+    for (int i = 0; i < n; i++) uncover(here[i]);
+}
+
+/* ---- copies ---------------------------------------------------------------------------------------------------------------
+ */
+static Expr *find_load(Expr *e, const Tensor *t, char *seen)
+{
+    if (seen[e->id]) return NULL;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return e;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        Expr *f = find_load(te_child(e, i), t, seen);
+        if (f) return f;
+    }
+    return NULL;
+}
+
+/* The outermost loop of a copy is shared out when nothing around it is. */
+static LoopKind copy_kind(const Emit *e, bool outermost)
+{
+    return outermost && e->l->threads > 1 && !e->l->in_parallel && !e->l->in_lanes ? LOOP_PARALLEL : LOOP_SERIAL;
+}
+
+static int copy_width(const Lower *l, const Tensor *t) { return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2; }
+
+/* The tile as it is: for each dimension a loop over what is inside the tensor. */
+static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf)
+{
+    Lower *l = e->l;
+    Tensor *t = s->t;
+    Span at = s->from->span;
+    Loop *lp = NEW_ARRAY(l->mem, Loop, t->rank + 1);
+    Expr **from = NEW_ARRAY(l->mem, Expr *, t->rank + 1), **to = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
+    for (int i = 0; i < t->rank; i++) {
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), lin_sub(l, g->to[i], g->from[i]), at);
+        from[i] = ix_op(l, EX_ADD, g->from[i], ix_var(l, lp[i].var));
+        to[i] = lin_sub(l, from[i], g->lo[i]);
+    }
+    const View *v = low_view(l, t);
+    Expr *x = te_load(l->op, t, t->rank, from, NULL, at);
+    x->flag = LOAD_PROVED;
+    Tensor *own = t->kind == TK_LET && !v ? l->store[t->id] : t;
+    x = v ? view_read(l, v, x, from, NULL) : low_read(l, own, t->rank, from, at);
+    low_emit(l, tile_store(l->p, buf, to, x, at));
+    for (int i = t->rank - 1; i >= 0; i--) {
+        bool lanes = i == t->rank - 1 && !l->in_lanes && te_type[t->type].bits >= 8;
+        low_loop_end(l, &lp[i], 1, lanes ? LOOP_VECTOR : copy_kind(e, i == 0), lanes ? copy_width(l, t) : 0, NULL, 0);
+    }
+}
+
+static void bind_all(Emit *e)
+{
+    for (int i = 0; i < e->d->nroots; i++) {
+        Iter *r = e->d->root[i];
+        Expr *v = iter_value(e->p, r);
+        if (v) low_bind(e->l, r->var, ix_op(e->l, EX_ADD, r->lo ? r->lo : low_expr(e->l, r->var->lo), v));
+    }
+}
+
+/* Panels: for each the indices in the order of the pack, the last one's places inside a panel innermost. */
+static void copy_pack(Emit *e, View *v, Expr **len, Span at)
+{
+    Lower *l = e->l;
+    int n = v->nix, last = n - 1;
+    Loop panel, *lp = NEW_ARRAY(l->mem, Loop, n + 1);
+    Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
+    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1);
+    for (int i = 0; i < n; i++) was[i] = v->ix[i]->at;
+    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
+             ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
+    Expr *base = ix_op(l, EX_MUL, ix_var(l, panel.var), f);
+    for (int i = 0; i < n; i++) {
+        Expr *hi = i == last ? ix_op(l, EX_MIN, f, lin_sub(l, len[i], base)) : len[i];
+        low_loop(l, &lp[i], v->ix[i]->name, ix_int(l, 0), hi, at);
+        Expr *x = ix_var(l, lp[i].var);
+        if (i == last) {
+            low_limited(l, x, v->factor[last] - 1);
+            x = ix_op(l, EX_ADD, base, x);
+        }
+        v->ix[i]->at = ix_op(l, EX_ADD, v->origin[i], x);
+    }
+    bind_all(e);
+    bool lanes = !l->in_lanes && plan_stride(l, v->load, v->ix[last]->var) == STRIDE_1 && te_type[v->of->type].bits >= 8;
+    bool was_lanes = l->in_lanes;
+    l->in_lanes |= lanes;
+    int rank;
+    Expr **to = pack_place(l, v, &rank);
+    low_emit(l, tile_store(l->p, v->buf, to, low_expr(l, v->load), at));
+    l->in_lanes = was_lanes;
+    for (int i = last; i >= 0; i--)
+        low_loop_end(l, &lp[i], 1, i == last && lanes ? LOOP_VECTOR : LOOP_SERIAL,
+                     i == last && lanes ? (int)v->factor[last] : 0, NULL, 0);
+    low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);
+    for (int i = 0; i < n; i++) v->ix[i]->at = was[i];
+    bind_all(e);
+}
+
+static void stage_packed(Emit *e, const PlanStage *s)
+{
+    Lower *l = e->l;
+    const SchedLayout *y = &s->from->layout;
+    View *v = NEW(l->mem, View);
+    *v = (View){.of = s->t, .p = e->p, .nix = y->n, .factor = s->factor, .ix = NEW_ARRAY(l->mem, Iter *, y->n + 1),
+                .origin = NEW_ARRAY(l->mem, Expr *, y->n + 1)};
+    v->load = find_load(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
+    Expr **len = NEW_ARRAY(l->mem, Expr *, y->n + 1), **shape = NEW_ARRAY(l->mem, Expr *, 2 * y->n + 1);
+    int rank = 0;
+    for (int i = 0; i < y->n; i++) {
+        for (int k = 0; k < e->d->iter.n; k++)
+            if (ir_streq(e->d->iter.at[k]->name, y->ix[i].text)) v->ix[i] = e->d->iter.at[k];
+        IterSpan g = iter_span(e->p, e->d, v->ix[i]);
+        v->origin[i] = g.from;
+        len[i] = lin_sub(l, g.to, g.from);
+        shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
+    }
+    rank = y->n;
+    for (int i = 0; i < y->n; i++)
+        if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
+    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
+    copy_pack(e, v, len, s->from->span);
+    VEC_PUSH(l->mem, &l->views, v);
+}
+
+static void stage_plain(Emit *e, const PlanStage *s)
+{
+    Lower *l = e->l;
+    Region g = region_of(e->p, e->d, s->at, s->t);
+    View *v = NEW(l->mem, View);
+    *v = (View){.of = s->t, .origin = g.lo};
+    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, scope_for(l, s->scope, s->t->rank, g.size),
+                        s->t->rank, g.size, s->from->span);
+    copy_plain(e, s, &g, v->buf);
+    VEC_PUSH(l->mem, &l->views, v);
+}
+
+void emit_copies(Emit *e, Iter *it)
+{
+    for (int i = 0; i < e->d->stage.n; i++) {
+        const PlanStage *s = &e->d->stage.at[i];
+        if (s->at != it || !read_here(e, s->t)) continue;
+        if (s->from->layout.kind == LAYOUT_PACK)
+            stage_packed(e, s);
+        else
+            stage_plain(e, s);
+    }
+}
+
+/* ---- prefetches -----------------------------------------------------------------------------------------------------------
+ */
+static void fetch(Emit *e, const PlanFetch *f)
+{
+    enum { LINE = 64 };
+    Lower *l = e->l;
+    Expr *now = f->at->at;
+    f->at->at = ix_op(l, EX_ADD, now, ix_int(l, f->distance));
+    bind_all(e);
+    Region g = region_of(e->p, e->d, f->at, f->t);
+    f->at->at = now;
+    bind_all(e);
+    int rank = f->t->rank, bits = te_type[f->t->type].bits;
+    Loop *lp = NEW_ARRAY(l->mem, Loop, rank + 1);
+    Expr **ix = NEW_ARRAY(l->mem, Expr *, rank + 1);
+    for (int i = 0; i < rank; i++) {
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), g.size[i], f->from->span);
+        ix[i] = ix_op(l, EX_ADD, g.lo[i], ix_var(l, lp[i].var));
+    }
+    low_emit(l, tile_prefetch(l->p, f->t, ix, false, f->from->span));
+    for (int i = rank - 1; i >= 0; i--)
+        low_loop_end(l, &lp[i], i == rank - 1 ? LINE * 8 / bits : 1, LOOP_SERIAL, 0, NULL, 0);
+}
+
+void emit_fetches(Emit *e, Iter *it)
+{
+    for (int i = 0; i < e->d->fetch.n; i++)
+        if (e->d->fetch.at[i].at == it && (e->part == PART_WHOLE || e->part == PART_UPDATE)) fetch(e, &e->d->fetch.at[i]);
+}

@@ -1,0 +1,153 @@
+/* plan (private to schedule): the state of a schedule. A tree of loops over definitions, tagged by what part of which
+ * index each loop runs over; statements rewrite it (apply*.c), and emission (emit*.c) turns it into Tile IR at the very
+ * end, or after any statement. A fresh plan is the loops as written, every definition a root.
+ *
+ * An Iter is an index or a part of one. Splitting i makes two Iters, io and ii, with i = io * f + ii; fusing makes one.
+ * Loops run over Iters that were neither split nor fused. Values count from 0: the index is lo + value.
+ *
+ * A definition that reduces has three parts, init, update and finish. The accumulator is opened at one place among the
+ * loops (`accum`, or before the innermost run of reduction loops): what is inside of it is looped over three times, for
+ * init and finish without the reduction's loops. Reduction loops outside of it make partial results, which wait in the
+ * result itself or in a temporary. */
+#ifndef TCC_SCHEDULE_PLAN_H
+#define TCC_SCHEDULE_PLAN_H
+
+#include "frontend/sched.h"
+#include "schedule/lower.h"
+
+typedef enum IterKind { IT_ROOT, IT_OUTER, IT_INNER, IT_FUSED } IterKind;
+typedef struct Iter Iter;
+struct Iter {
+    const char *name;
+    IterKind kind;
+    bool reduces;
+    Span span;       /* of what made it */
+    Var *var;        /* ROOT */
+    Iter *of;        /* OUTER, INNER: what was split. FUSED: its outer part */
+    Iter *with;      /* OUTER: its INNER and the other way round. FUSED: its inner part */
+    Iter *by;        /* into what it was made: the OUTER of its split, or the FUSED; NULL: a loop runs over it */
+    int64_t factor;  /* OUTER, INNER */
+    SchedTail tail;  /* OUTER, INNER */
+    LoopKind how;
+    int width;       /* VECTOR: lanes */
+    bool kernel;     /* a loop of a microkernel: fixed */
+    /* while it is emitted */
+    Expr *at;        /* its value: the loop's variable, or what a piece of a cut extent makes it; NULL: not open */
+    Expr *ext;       /* its extent where that is not what it follows from (a region, a piece); else NULL */
+    Expr *size;      /* ROOT: at least its extent, over dims only; NULL: hi - lo */
+    Expr *lo;        /* ROOT: where a region starts; NULL: at the variable's lo */
+    Expr *off;       /* INNER under compose: where the piece starts; NULL: 0 */
+    bool nominal;    /* INNER that was opened before its OUTER: a condition holds back what is beyond the end */
+};
+
+typedef struct PlanDef PlanDef;
+
+/* stage A at S.L */
+typedef struct PlanStage {
+    Tensor *t;
+    Iter *at;
+    SchedScope scope;
+    const SchedStmt *from;
+    int64_t *factor; /* of the pack, or the number of swizzle and pad */
+    const char *name;
+} PlanStage;
+
+typedef struct PlanFetch { /* prefetch A at S.L distance n */
+    Tensor *t;
+    Iter *at;
+    int64_t distance;
+    const SchedStmt *from;
+} PlanFetch;
+
+struct PlanDef {
+    Work *w;
+    Expr *red; /* the reduction whose loops are among `loop`, or NULL */
+    Reduce *r;
+    int nroots;
+    Iter **root;
+    VEC(Iter *) loop; /* outermost first */
+    VEC(Iter *) iter; /* all that ever were, for names */
+    PlanDef *in;      /* computed inside loop `at` of this definition; NULL: a root */
+    Iter *at;
+    SchedScope scope;
+    Iter *accum;      /* inside of which loop the accumulator is opened; NULL: the default place */
+    DType accum_type; /* DT_NONE: that of the terms */
+    VEC(PlanStage) stage;
+    VEC(PlanFetch) fetch;
+};
+
+typedef struct Plan {
+    Lower *l;
+    int n;
+    PlanDef *def; /* in the order of the program; def[i].w == &l->work[i] */
+} Plan;
+
+/* A tensor is found in buf instead: at ix - origin, or, in a pack of one access (load), in panels over indices of the
+ * definition that reads it. */
+struct View {
+    const Tensor *of;
+    Tensor *buf;
+    Expr **origin; /* by dimension of the tensor; PACK: by index */
+    Expr *load;    /* PACK: the access; else NULL */
+    const Plan *p;
+    int nix; /* PACK */
+    Iter **ix;
+    const int64_t *factor;
+};
+
+/* ---- plan.c ---------------------------------------------------------------------------------------------------------
+ */
+Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no loops */
+PlanDef *plan_find(const Plan *p, const char *name);
+Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
+int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
+void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
+                Span s);
+void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);
+int64_t iter_most(const Plan *p, const Iter *it); /* its extent is never more, -1 where that is not known */
+
+/* ---- linear.c: index expressions as sums --------------------------------------------------------------------------- */
+enum { LIN_MAX = 24 };
+typedef struct Lin {
+    int64_t c;
+    int n;
+    bool overflow;
+    struct {
+        Expr *atom;
+        int64_t k;
+    } t[LIN_MAX];
+} Lin;
+Lin lin_of(Lower *l, Expr *e);
+Lin lin_add(Lower *l, Lin a, Lin b, int64_t k); /* a + k * b */
+Expr *lin_expr(Lower *l, const Lin *a);
+Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like terms together */
+void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
+
+/* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
+typedef struct Region {
+    Expr **lo;   /* where it starts; may be outside the tensor where reads are guarded */
+    Expr **from; /* what is inside the tensor: from … to */
+    Expr **to;
+    Expr **size; /* never smaller than to - lo; over dims only */
+} Region;
+/* Of tensor t by the definitions that are computed inside loop `at` of d. */
+Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t);
+
+/* What the loops inside of those that are open make of an iter. */
+typedef struct IterSpan {
+    Expr *from, *to, *size; /* size: over dims only, or NULL */
+} IterSpan;
+IterSpan iter_span(Plan *p, PlanDef *d, Iter *it);
+
+/* ---- emit.c --------------------------------------------------------------------------------------------------------- */
+void plan_emit(Plan *p);                            /* statements go to l->out */
+Expr *iter_value(const Plan *p, const Iter *it);    /* NULL: not all of its loops are open */
+Expr *iter_extent(const Plan *p, Iter *it);         /* where it stands */
+Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n);
+Expr *view_read(Lower *l, const View *v, Expr *load, Expr *const *ix, Expr *other);
+
+/* ---- apply.c -------------------------------------------------------------------------------------------------------- */
+/* Applies the statements in order. False after an error was reported. */
+bool plan_apply(Plan *p, const Sched *s, const SchedEnv *env, Diags *diags);
+
+#endif
