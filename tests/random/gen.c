@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Tensor {
+typedef struct Array {
     char name[16];
     const char *type;
     int rank, dim[3];
     bool scalar;
-} Tensor;
+} Array;
 typedef struct IndexVar {
     char name[16];
     int dim;
@@ -23,7 +23,7 @@ typedef struct Gen {
     Rng r;
     Program *p;
     int ntensors;
-    Tensor tensor[32];
+    Array tensor[32];
     int nvars;
     IndexVar var[16];
     int names;
@@ -142,7 +142,7 @@ static char *gather_index(Gen *g, int dim)
     return NULL;
 }
 
-static Node *access_of(Gen *g, const Tensor *t, int depth)
+static Node *access_of(Gen *g, const Array *t, int depth)
 {
     if (t->rank == 0) return node(t->type, strdup(t->name), 0);
     char text[256];
@@ -167,7 +167,7 @@ static Node *some_access(Gen *g, const char *type, int depth)
 {
     int start = rng_below(&g->r, g->ntensors);
     for (int i = 0; i < g->ntensors; i++) {
-        const Tensor *t = &g->tensor[(start + i) % g->ntensors];
+        const Array *t = &g->tensor[(start + i) % g->ntensors];
         if (strcmp(t->type, type) == 0) return access_of(g, t, depth);
     }
     return NULL;
@@ -335,7 +335,7 @@ static void add_var(Gen *g, int dim)
     g->cost *= (double)g->p->size[dim];
 }
 
-static void left_side(Gen *g, char *to, size_t n, const Tensor *t, bool ranges)
+static void left_side(Gen *g, char *to, size_t n, const Array *t, bool ranges)
 {
     int at = snprintf(to, n, "%s", t->name);
     for (int i = 0; i < t->rank; i++) {
@@ -346,7 +346,7 @@ static void left_side(Gen *g, char *to, size_t n, const Tensor *t, bool ranges)
     if (t->rank) snprintf(to + at, n - (size_t)at, "]");
 }
 
-static void statement(Gen *g, Tensor *t, bool let, bool inout)
+static void statement(Gen *g, Array *t, bool let, bool inout)
 {
     g->nvars = 0;
     g->cost = 1;
@@ -370,16 +370,16 @@ static void statement(Gen *g, Tensor *t, bool let, bool inout)
     g->p->stmt[g->p->nstmts++] = node(NULL, strdup(text), 1, value);
 }
 
-static Tensor new_tensor(Gen *g, const char *prefix, const char *type, int most)
+static Array new_tensor(Gen *g, const char *prefix, const char *type, int most)
 {
-    Tensor t = {.type = type};
+    Array t = {.type = type};
     snprintf(t.name, sizeof t.name, "%s%d", prefix, g->names++);
     t.rank = rng_below(&g->r, most + 1);
     for (int i = 0; i < t.rank; i++) t.dim[i] = rng_below(&g->r, g->p->ndims);
     return t;
 }
 
-static Param *add_param(Gen *g, const Tensor *t, const char *kind, bool output)
+static Param *add_param(Gen *g, const Array *t, const char *kind, bool output)
 {
     Param *q = &g->p->param[g->p->nparams++];
     int at = snprintf(q->text, sizeof q->text, "%s%s: %s", kind, t->name, t->type);
@@ -395,11 +395,11 @@ static Param *add_param(Gen *g, const Tensor *t, const char *kind, bool output)
     return q;
 }
 
-static void inputs(Gen *g, Tensor *inouts, int *ninouts)
+static void inputs(Gen *g, Array *inouts, int *ninouts)
 {
     int n = 2 + rng_below(&g->r, 4);
     for (int i = 0; i < n; i++) {
-        Tensor t = new_tensor(g, "X", i == 0 ? "f32" : any_type(g), 3);
+        Array t = new_tensor(g, "X", i == 0 ? "f32" : any_type(g), 3);
         if (t.rank == 0) t.scalar = true;
         bool inout = !t.scalar && *ninouts < 2 && rng_chance(&g->r, 15);
         add_param(g, &t, inout ? "inout " : !t.scalar && rng_chance(&g->r, 10) ? "const " : "", false);
@@ -407,7 +407,7 @@ static void inputs(Gen *g, Tensor *inouts, int *ninouts)
         if (inout) inouts[(*ninouts)++] = t;
     }
     if (rng_chance(&g->r, 40)) {
-        Tensor t = new_tensor(g, "G", rng_chance(&g->r, 70) ? "i32" : "i64", 0);
+        Array t = new_tensor(g, "G", rng_chance(&g->r, 70) ? "i32" : "i64", 0);
         t.rank = 1;
         t.dim[0] = rng_below(&g->r, g->p->ndims);
         add_param(g, &t, "", false)->bound = rng_below(&g->r, g->p->ndims);
@@ -438,7 +438,7 @@ static void topk(Gen *g)
     g->nvars = 0;
     (void)id;
     /* The places are read back through a let, so that later statements can use them. */
-    Tensor v = {.type = type, .rank = 1, .dim = {dim}}, w = {.type = "i32", .rank = 1, .dim = {dim}};
+    Array v = {.type = type, .rank = 1, .dim = {dim}}, w = {.type = "i32", .rank = 1, .dim = {dim}};
     snprintf(v.name, sizeof v.name, "tu%d", id);
     snprintf(w.name, sizeof w.name, "tx%d", id);
     g->p->stmt[g->p->nstmts++] =
@@ -477,7 +477,7 @@ Program *random_program(uint64_t seed)
                                          "fn f2(x) = x > 0.5 ? exp(-x) : x * x"};
     p->nfns = rng_below(&g.r, MAX_FNS + 1);
     for (int i = 0; i < p->nfns; i++) p->fn[i] = bodies[i];
-    Tensor inouts[2];
+    Array inouts[2];
     int ninouts = 0;
     inputs(&g, inouts, &ninouts);
     int lets = rng_below(&g.r, 4), outs = 1 + rng_below(&g.r, 2);
@@ -487,13 +487,13 @@ Program *random_program(uint64_t seed)
             continue;
         }
         if (p->nstmts + 5 >= MAX_STMTS) break;
-        Tensor t = new_tensor(&g, "t", rng_chance(&g.r, 60) ? float_type(&g) : any_type(&g), 2);
+        Array t = new_tensor(&g, "t", rng_chance(&g.r, 60) ? float_type(&g) : any_type(&g), 2);
         statement(&g, &t, true, false);
         g.tensor[g.ntensors++] = t;
     }
     for (int i = 0; i < ninouts; i++) statement(&g, &inouts[i], false, true);
     for (int i = 0; i < outs; i++) {
-        Tensor t = new_tensor(&g, "Y", rng_chance(&g.r, 60) ? float_type(&g) : any_type(&g), 3);
+        Array t = new_tensor(&g, "Y", rng_chance(&g.r, 60) ? float_type(&g) : any_type(&g), 3);
         if (t.rank == 0) {
             t.rank = 1;
             t.dim[0] = 0;

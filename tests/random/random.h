@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "ir/te.h"
+
 typedef struct Node Node;
 struct Node {
     const char *text; /* each `%` stands for a part, in order; `%%` is a percent sign */
@@ -43,10 +45,35 @@ typedef struct Program {
     const char *fn[MAX_FNS];
 } Program;
 
+/* xorshift, the same everywhere */
+typedef struct Rng {
+    uint64_t s;
+} Rng;
+static inline uint64_t rng_next(Rng *r)
+{
+    r->s ^= r->s << 13;
+    r->s ^= r->s >> 7;
+    r->s ^= r->s << 17;
+    return r->s * 0x2545F4914F6CDD1DULL;
+}
+static inline int rng_below(Rng *r, int n) { return n <= 0 ? 0 : (int)((rng_next(r) >> 33) % (uint64_t)n); }
+static inline bool rng_chance(Rng *r, int percent) { return rng_below(r, 100) < percent; }
+
 /* gen.c: the program of a seed; the same on every machine. */
 Program *random_program(uint64_t seed);
 /* print.c */
 char *program_text(const Program *p); /* malloc'd */
+
+/* values.c: what parameters hold, and comparing */
+typedef struct Values {
+    void *at;
+    int64_t rows, row; /* elements; rows of sub-byte types start on a byte */
+    int64_t bound;     /* > 0: an index below it */
+    bool calm;         /* moderate values only */
+} Values;
+void fill_values(Rng *r, DType t, const Values *v);
+int64_t first_difference(DType t, int64_t bytes, const void *got, const void *want); /* -1: none; NaNs are equal */
+void value_text(DType t, const void *base, int64_t i, char *to, size_t n);
 
 /* run.c: compiles and runs p every way, in this process. */
 typedef enum Outcome { RUN_OK, RUN_REJECTED, RUN_MISMATCH, RUN_CRASH, RUN_HANG } Outcome;
@@ -61,19 +88,5 @@ Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n)
 
 /* shrink.c: the smallest program found that fails the same way. */
 void shrink(Program *p, const RunOptions *o, Outcome as);
-
-/* xorshift, the same everywhere */
-typedef struct Rng {
-    uint64_t s;
-} Rng;
-static inline uint64_t rng_next(Rng *r)
-{
-    r->s ^= r->s << 13;
-    r->s ^= r->s >> 7;
-    r->s ^= r->s << 17;
-    return r->s * 0x2545F4914F6CDD1DULL;
-}
-static inline int rng_below(Rng *r, int n) { return n <= 0 ? 0 : (int)((rng_next(r) >> 33) % (uint64_t)n); }
-static inline bool rng_chance(Rng *r, int percent) { return rng_below(r, 100) < percent; }
 
 #endif

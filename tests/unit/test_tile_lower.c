@@ -4,10 +4,8 @@
  *   under `ordered` the Tile interpreter gives the bits of the reference interpreter (random programs, small sizes).
  * `test_tile_lower FIRST COUNT` takes other seeds. The generator is that of tests/random. */
 #define _GNU_SOURCE
-#define Tensor RandomTensor /* the generator's own */
 #include "tests/random/gen.c"
 #include "tests/random/print.c"
-#undef Tensor
 
 #include "frontend/frontend.h"
 #include "ir/te_interp.h"
