@@ -9,8 +9,7 @@
 static Num moderate(Rng *r, DType t)
 {
     if (t == DT_U1) return (Num){.i = rng_chance(r, 50)};
-    if (te_is_float(t))
-        return num_cast(t, DT_F64, (Num){.d = (double)(rng_below(r, 2001) - 1000) / 1000.0});
+    if (te_is_float(t)) return num_cast(t, DT_F64, (Num){.d = (double)(rng_below(r, 2001) - 1000) / 1000.0});
     return num_cast(t, DT_INDEX, (Num){.i = te_type[t].cls == 'U' ? rng_below(r, 12) : rng_below(r, 15) - 7});
 }
 
@@ -61,10 +60,7 @@ static Num special(Rng *r, DType t)
 }
 
 /* Mostly zeros: sparse data, masks, sums that stay exact. */
-static Num sparse(Rng *r, DType t)
-{
-    return rng_chance(r, 80) ? num_cast(t, DT_INDEX, (Num){.i = 0}) : moderate(r, t);
-}
+static Num sparse(Rng *r, DType t) { return rng_chance(r, 80) ? num_cast(t, DT_INDEX, (Num){.i = 0}) : moderate(r, t); }
 
 typedef Num Draw(Rng *r, DType t);
 static Draw *const draws[] = {moderate, moderate, moderate, any_bits, special, sparse};
@@ -83,10 +79,7 @@ void fill_values(Rng *r, DType t, const Values *v)
     }
 }
 
-static bool is_nan(DType t, Num x)
-{
-    return te_is_float(t) && (te_type[t].reg == RC_F64 ? x.d != x.d : x.f != x.f);
-}
+static bool is_nan(DType t, Num x) { return te_is_float(t) && (te_type[t].reg == RC_F64 ? x.d != x.d : x.f != x.f); }
 
 int64_t first_difference(DType t, int64_t bytes, const void *got, const void *want)
 {

@@ -4,14 +4,15 @@
  *   under `ordered` the Tile interpreter gives the bits of the reference interpreter (random programs, small sizes).
  * `test_tile_lower FIRST COUNT` takes other seeds. The generator is that of tests/random. */
 #define _GNU_SOURCE
-#include "tests/random/gen.c"
-#include "tests/random/print.c"
+#include "tests/random/random.h"
 
 #include "frontend/frontend.h"
 #include "ir/te_interp.h"
 #include "ir/tile_priv.h"
 #include "schedule/schedule.h"
 #include "tests/unit/check.h"
+
+#include <stdlib.h>
 
 static const Target target = {.name = "cpu",
                               .vector_bytes = 32,
@@ -172,7 +173,7 @@ static bool random_one(uint64_t seed)
 {
     Arena *mem = arena_new();
     int failed = check_failed;
-    Program *prog = random_program(seed);
+    Program *prog = random_program(seed, IDIOMS);
     char *text = program_text(prog);
     Source src = {"random", text, strlen(text)};
     Diags d = {.mem = mem};
