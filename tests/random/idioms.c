@@ -35,7 +35,7 @@ typedef struct Decl {
     char kind[8];      /* "inout ", "const ", "" */
     char shape[4][64]; /* in the row's order, names replaced */
     bool plain;        /* every extent is a dim */
-    bool let;
+    bool let, defined;
     int bound;
 } Decl;
 
@@ -369,7 +369,7 @@ static void know(Build *b, const Decl *d)
 
 /* ---- statements
  * -------------------------------------------------------------------------------------------------------- */
-static const Decl *decl_of(const Build *b, const char *name)
+static Decl *decl_of(Build *b, const char *name)
 {
     for (int i = 0; i < b->ndecls; i++)
         if (strcmp(b->decl[i].a.name, name) == 0) return &b->decl[i];
@@ -475,8 +475,9 @@ static void add_statement(Build *b, const char *line)
     bool let = strncmp(line, "let ", 4) == 0;
     char name[16];
     word(line + (let ? 4 : 0), name, sizeof name);
-    const Decl *d = decl_of(b, name);
+    Decl *d = decl_of(b, name);
     const char *eq = strstr(line, " = "), *seq = strstr(line, " seq "), *end = seq ? seq : line + strlen(line);
+    if (d) d->defined = true;
     bool topk = strstr(line, "topk") != NULL;
     /* An output that became a let has all its ranges written: nothing else tells them. */
     char *left = renamed(b, permuted(b, line, (size_t)(eq - line), d && d->let ? (let ? 40 : 100) : 0));
@@ -530,7 +531,8 @@ void add_idiom(Gen *g)
         if (!b.decl[i].let) declare(&b, &b.decl[i], true);
     }
     add_body(&b);
-    for (int i = lets; i < end; i++) know(&b, &b.decl[i]);
+    for (int i = lets; i < end; i++)
+        if (b.decl[i].defined) know(&b, &b.decl[i]); /* alternatives may do without some lets */
     for (int i = out; i < end; i++) {
         if (!b.decl[i].let) continue;
         Array y = b.decl[i].a;
