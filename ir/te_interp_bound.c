@@ -204,6 +204,18 @@ static bool any_bound(size_t n, const double *err)
     return false;
 }
 
+/* The f64 reference rounds a product as the program does, unless the program contracts it and what it is added to into
+ * one fma: what the product lost is how far it may move. Exact products stay exact. */
+static void product_losses(size_t n, const double *out, double *err, const BoundArg *arg)
+{
+    const double *x = arg[0].at, *y = arg[1].at;
+    for (size_t l = 0; l < n; l++) {
+        double a = x[l], b = y[l], lost = fabs(fma(a, b, -out[l]));
+        if (fabs(out[l]) < DBL_MIN / DBL_EPSILON && a != 0 && b != 0) lost += DBL_TRUE_MIN; /* the loss underflows */
+        if (lost > 0 && isfinite(out[l])) err[l] += lost;
+    }
+}
+
 static bool float_op(Run *r, ExprOp op, DType t, size_t n, double *out, double *err, const BoundArg *arg)
 {
     const Round *f = &r->round[t];
@@ -214,6 +226,7 @@ static bool float_op(Run *r, ExprOp op, DType t, size_t n, double *out, double *
     if (!spread_quick(op, n, err, arg))
         for (size_t l = 0; l < n; l++) err[l] = spread_lane(op, out[l], lane_of(op, arg, l));
     if (never_rounds(op)) return !any_bound(n, err);
+    if (op == EX_MUL && t == DT_F64) product_losses(n, out, err, arg);
     bool exact = round_all(f, t, n, out, err, &strange);
     for (size_t l = 0; strange && l < n; l++) {
         if (!isnan(err[l])) continue;

@@ -94,6 +94,25 @@ static void test_inout(void)
     prog_free(p);
 }
 
+/* fast numerics may make one fma of a product and a sum, in f64 too, whose reference rounds as the program does. */
+static void test_contraction(void)
+{
+    Prog *p =
+        prog("op f[N](X: f64[N], A: f64[N], B: f64[N]) -> (Y: f64[N]) { Y[i] = X[i] * A[i] + B[i] }", NULL, "N=50");
+    if (!p) return;
+    const double *x = DATA(p, double, "X"), *a = DATA(p, double, "A"), *b = DATA(p, double, "B");
+    double *y = DATA(p, double, "Y");
+    TeCheck result[4];
+    int64_t index = 0;
+    for (int i = 0; i < 50; i++) y[i] = fma(x[i], a[i], b[i]);
+    CHECK(te_check(p->mem, p->op, p->dims, fast, p->data, p->data, 0, 1, result, &index) == 0);
+    CHECK(result[3].compared == 50 && result[3].mismatched == 0);
+    y[7] += 0x1p-48;
+    CHECK(te_check(p->mem, p->op, p->dims, fast, p->data, p->data, 0, 1, result, &index) == 0);
+    CHECK(result[3].mismatched == 1 && result[3].at == 7);
+    prog_free(p);
+}
+
 static void test_gather(void)
 {
     const char *text = "op f[V,D,T](E: f32[V,D], id: i32[T]) -> (Y: f32[T,D]) { Y[t,d] = E[id[t],d] }";
@@ -341,6 +360,7 @@ int main(void)
     test_conv();
     test_cumsum();
     test_inout();
+    test_contraction();
     test_gather();
     test_divide();
     test_special();
