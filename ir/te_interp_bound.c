@@ -55,7 +55,10 @@ static double gap(double p, double q)
 /* All of [v - e, v + e] overflows, some of it may, or none. */
 static double overflow(const Round *f, DType t, double *v, double e)
 {
-    if (!isfinite(*v)) return e == 0 ? 0 : INFINITY;
+    if (!isfinite(*v)) {
+        if (t == DT_F8E4M3) *v = (double)NAN; /* it has no infinity */
+        return e == 0 ? 0 : INFINITY;
+    }
     if (!(fabs(*v) - e > f->max * (1 + f->u))) return INFINITY;
     *v = t == DT_F8E4M3 ? (double)NAN : copysign((double)INFINITY, *v);
     return 0;
@@ -134,9 +137,11 @@ static double of_f64(ExprOp op, double a, double b, double c)
     return num_op(op, DT_F64, x, &div0).d;
 }
 
-/* Operations that rise with every argument: the results at both ends. */
+/* Operations that rise with every argument: the results at both ends. An argument that may be anything may be NaN,
+ * which min, max and clamp hand on. */
 static double spread_ends(ExprOp op, double v, Lane x)
 {
+    if (x.ea == INFINITY || x.eb == INFINITY || x.ec == INFINITY) return INFINITY;
     double lo = of_f64(op, x.a - x.ea, x.b - x.eb, x.c - x.ec), hi = of_f64(op, x.a + x.ea, x.b + x.eb, x.c + x.ec);
     return fmax(gap(v, lo), gap(v, hi));
 }
@@ -293,6 +298,7 @@ static bool function_op(Run *r, ExprOp op, DType t, size_t n, double *out, doubl
         double v = function(op, x[l], y), e = spread_function(op, v, x[l], ex, y, ey);
         bool same = e == 0 && (!isfinite(v) || (v == 0 && (x[l] == 0 || x[l] == 1)));
         double total = same ? 0 : e + rel * (fabs(v) + e) + tiny;
+        if (same && t == DT_F8E4M3 && isinf(v)) v = (double)NAN; /* it has no infinity */
         if (!same && !(fabs(v) + total <= f->max)) total = isnan(e) ? INFINITY : overflow(f, t, &v, total);
         out[l] = v;
         err[l] = total;

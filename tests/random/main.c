@@ -20,7 +20,7 @@ static const char *const outcome_name[] = {"ok", "rejected", "wrong", "crash", "
 static void report(Program *p, const RunOptions *o, Outcome r, const char *why, bool shrinking)
 {
     printf("seed %llu: %s: %s\n", (unsigned long long)p->seed, outcome_name[r], why);
-    if (shrinking) shrink(p, o, r);
+    if (shrinking) shrink(p, o, r, why);
     char now[2048] = "";
     if (shrinking) run_isolated(p, o, now, sizeof now);
     char *text = program_text(p);

@@ -94,6 +94,6 @@ Outcome run_program(const Program *p, const RunOptions *o, char *why, size_t n);
 Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n);
 
 /* shrink.c: the smallest program found that fails the same way. */
-void shrink(Program *p, const RunOptions *o, Outcome as);
+void shrink(Program *p, const RunOptions *o, Outcome as, const char *why);
 
 #endif
