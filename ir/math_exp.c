@@ -74,14 +74,23 @@ static V power(B *b, V t)
     return bits(b, iadd(b, shl(b, i, m), bits(b, fconst(b, t, 1))));
 }
 
-/* In two steps of about 2^(n/2), so that only the last product rounds, where the result is subnormal or too large. The
- * bits of MAGIC itself are shifted out. */
+/* In two steps, 2^(n - k) and 2^k with k = 64 or -64, so that only the last product rounds, where the result is
+ * subnormal or too large. The bits of MAGIC itself are shifted out; the sign of n arrives in the sign bit. */
 V math_scale(B *b, V p, V t)
 {
     int m = type_of(b, t) == MT_F32 ? 23 : 52;
-    V i = bits(b, t), one = bits(b, fconst(b, t, 1)), half = lsr(b, i, 1);
-    V lo = bits(b, iadd(b, shl(b, half, m), one)), hi = bits(b, iadd(b, shl(b, isub(b, i, half), m), one));
-    return fmul(b, fmul(b, p, lo), hi);
+    V n = shl(b, bits(b, t), m), one = bits(b, fconst(b, t, 1));
+    V down = bits(b, fconst(b, t, 0x1p-64)), up = bits(b, fconst(b, t, 0x1p64));
+    V last = sel(b, ilt(b, n, iconst(b, n, 0)), down, up), first = isub(b, iadd(b, one, one), last);
+    return fmul(b, fmul(b, p, bits(b, iadd(b, n, first))), bits(b, last));
+}
+
+/* The same for n <= 0. */
+static V scale_down(B *b, V p, V t)
+{
+    int m = type_of(b, t) == MT_F32 ? 23 : 52;
+    V n = shl(b, bits(b, t), m), last = fconst(b, t, 0x1p-64);
+    return fmul(b, fmul(b, p, bits(b, iadd(b, n, bits(b, fconst(b, t, 0x1p64))))), last);
 }
 
 V math_exp2_poly(B *b, V r) { return POLY(b, r, exp2); }
@@ -115,7 +124,7 @@ V math_sigmoid(B *b, V x)
 {
     V one = fconst(b, x, 1), t;
     V r = reduce(b, at_least(b, fneg(b, fabs_(b, x)), type_of(b, x) == MT_F32 ? -104 : -746), &t);
-    V z = math_scale(b, POLY(b, r, exp), t);
+    V z = scale_down(b, POLY(b, r, exp), t);
     return fdiv(b, sel(b, flt(b, x, fconst(b, x, 0)), z, one), fadd(b, one, z));
 }
 

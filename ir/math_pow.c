@@ -87,7 +87,7 @@ static Two log2_of_double(B *b, V x)
 static V exp2_of(B *b, Two t, MathType type)
 {
     bool single = type == MT_F32;
-    V big = f64(b, MAGIC64), k = at_most(b, at_least(b, t.hi, single ? -160 : -1100), single ? 130 : 1030);
+    V big = f64(b, MAGIC64), k = at_most(b, at_least(b, t.hi, single ? -160 : -1080), single ? 130 : 1030);
     V n = fadd(b, k, big), r = fsub(b, k, fsub(b, n, big));
     if (!single) {
         V within = flt(b, fabs_(b, t.hi), f64(b, 1100));

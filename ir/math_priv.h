@@ -138,7 +138,7 @@ V math_powi(B *b, V x, V n); /* n is MT_I64 */
 #define MAGIC32 12582912.0          /* 1.5 * 2^23 */
 #define MAGIC64 6755399441055744.0  /* 1.5 * 2^52 */
 INLINE double magic(MathType t) { return t == MT_F32 ? MAGIC32 : MAGIC64; }
-V math_scale(B *b, V p, V n);       /* p * 2^n, rounded once; n = integer + MAGIC, p and 2^(n/2) normal */
+V math_scale(B *b, V p, V n);       /* p * 2^n, rounded once; n = integer + MAGIC, p normal, |n| <= 1080 */
 V math_exp2_poly(B *b, V r);        /* 2^r for |r| <= 1/2 */
 /* Positive finite x = m * 2^e, m from sqrt(1/2) to sqrt(2): gives m - 1, exactly, and e as a float. Other x give numbers
  * without meaning. Subnormal x only where `subnormal` says so. */

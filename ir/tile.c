@@ -91,6 +91,15 @@ Stmt *tile_insert(TileProg *p, Tensor *vals, Tensor *where, Expr *const *ix, Exp
     return st;
 }
 
+Stmt *tile_prefetch(TileProg *p, Tensor *buf, Expr *const *ix, bool write, Span s)
+{
+    Stmt *st = make(p, ST_PREFETCH, s);
+    st->prefetch.buf = buf;
+    st->prefetch.ix = copy(p, buf->rank, ix);
+    st->prefetch.write = write;
+    return st;
+}
+
 Stmt *tile_let(TileProg *p, Var *v, Expr *value, Span s)
 {
     Stmt *st = make(p, ST_LET, s);

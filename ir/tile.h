@@ -64,10 +64,11 @@ struct Stmt {
                   */
             Tensor *buf;
         } alloc;
-        struct { /* buf[ix] = value: value->type == buf->type */
+        struct { /* buf[ix] = value [stream]: value->type == buf->type. stream: the place will not be used again soon */
             Tensor *buf;
             Expr **ix;
             Expr *value;
+            bool stream;
         } store;
         struct { /* buf[ix] op= value, one step of a reduction (never TOPK). ARGMAX, ARGMIN: buf holds the best value so
                   * far and where[ix] (i32) its index; `index` is the candidate's. fma: value is a MUL node that enters
@@ -87,6 +88,12 @@ struct Stmt {
             Expr **ix;
             Expr *slots, *value, *index;
         } insert;
+        struct { /* prefetch buf[ix] [write]: the place will soon be read (or written). Computes nothing, so the place may lie
+                  * outside the buffer; the indices mention no data */
+            Tensor *buf;
+            Expr **ix;
+            bool write;
+        } prefetch;
         struct { /* let name = value: var (type index) is value until the enclosing block ends; value mentions no data
                   */
             Var *var;
@@ -121,6 +128,7 @@ Stmt *tile_update(TileProg *p, Tensor *buf, Expr *const *ix, RedOp op, bool fma,
                   Expr *index, Span s);
 Stmt *tile_insert(TileProg *p, Tensor *vals, Tensor *where, Expr *const *ix, Expr *slots, Expr *value, Expr *index,
                   Span s);
+Stmt *tile_prefetch(TileProg *p, Tensor *buf, Expr *const *ix, bool write, Span s);
 Stmt *tile_let(TileProg *p, Var *v, Expr *value, Span s);
 Tensor *tile_buffer(TileProg *p, const char *name, DType t, Scope scope, int rank, Expr **shape,
                     Span s); /* adds it to op->tensor */

@@ -165,9 +165,12 @@ static bool statement(Pair *p, const Stmt *a, const Stmt *b)
     case ST_ALLOC: return tensor(p, a->alloc.buf, b->alloc.buf);
     case ST_STORE:
         return place(p, a->store.buf, b->store.buf, a->store.buf->rank, a->store.ix, b->store.ix) &&
-               expr(p, a->store.value, b->store.value);
+               a->store.stream == b->store.stream && expr(p, a->store.value, b->store.value);
     case ST_UPDATE: return update(p, a, b);
     case ST_INSERT: return insert(p, a, b);
+    case ST_PREFETCH:
+        return place(p, a->prefetch.buf, b->prefetch.buf, a->prefetch.buf->rank, a->prefetch.ix, b->prefetch.ix) &&
+               a->prefetch.write == b->prefetch.write;
     case ST_LET: return expr(p, a->let.value, b->let.value) && introduce(p, a->let.var, b->let.var);
     case ST_COUNT: break;
     }

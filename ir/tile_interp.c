@@ -281,6 +281,7 @@ static void run_statement(Run *r, const Stmt *s)
     case ST_UPDATE: run_update(r, s); break;
     case ST_INSERT: run_insert(r, s); break;
     case ST_LET: r->var[s->let.var->id] = eval(r, s->let.value).i; break;
+    case ST_PREFETCH: break; /* computes nothing */
     case ST_COUNT: break;
     }
 }
@@ -374,6 +375,7 @@ static void prepare(Run *r, Arena *mem, Block b, int *seen, int *statement)
             find_shared_all(r, 3, (Expr *[]){s->insert.slots, s->insert.value, s->insert.index}, seen, n);
             break;
         case ST_LET: find_shared(r, s->let.value, seen, n); break;
+        case ST_PREFETCH:
         case ST_COUNT: break;
         }
     }

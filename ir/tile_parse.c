@@ -355,20 +355,40 @@ static RedOp read_reduction(Reader *r)
     tile_expected(r, "`=` or a reduction");
 }
 
-/* buf[ix] = value   or   buf[ix] op [fma]= value [where buf = index] */
-static Stmt *read_assignment(Reader *r, uint32_t from)
+/* A buffer or parameter and its indices. */
+static Tensor *read_place(Reader *r, uint32_t from, Expr ***ix)
 {
     Tensor *t = read_tensor(r);
-    VEC(Expr *) ix = {0};
+    VEC(Expr *) at = {0};
     if (tile_take(r, "[")) {
-        do VEC_PUSH(r->mem, &ix, need_index(r, tile_read_expr(r), "an index is of type index"));
+        do VEC_PUSH(r->mem, &at, need_index(r, tile_read_expr(r), "an index is of type index"));
         while (tile_take(r, ","));
         tile_need(r, "]");
     }
-    need_rank(r, t, ix.n, from);
+    need_rank(r, t, at.n, from);
+    *ix = at.at;
+    return t;
+}
+
+static Stmt *read_prefetch(Reader *r, uint32_t from)
+{
+    Expr **ix;
+    Tensor *t = read_place(r, r->tok.span.at, &ix);
+    bool write = tile_take_word(r, "write");
+    return tile_prefetch(r->p, t, ix, write, tile_since(r, from));
+}
+
+/* buf[ix] = value [stream]   or   buf[ix] op [fma]= value [where buf = index] */
+static Stmt *read_assignment(Reader *r, uint32_t from)
+{
+    Expr **ix;
+    Tensor *t = read_place(r, from, &ix);
     if (tile_take(r, "=")) {
         Expr *value = tile_read_expr(r);
-        return tile_store(r->p, t, ix.at, value, tile_since(r, from));
+        bool stream = tile_take_word(r, "stream");
+        Stmt *s = tile_store(r->p, t, ix, value, tile_since(r, from));
+        s->store.stream = stream;
+        return s;
     }
     RedOp op = read_reduction(r);
     bool fma = tile_take_word(r, "fma");
@@ -378,11 +398,11 @@ static Stmt *read_assignment(Reader *r, uint32_t from)
     if (tile_take_word(r, "where")) {
         uint32_t at = r->tok.span.at;
         where = read_tensor(r);
-        need_rank(r, where, ix.n, at);
+        need_rank(r, where, t->rank, at);
         tile_need(r, "=");
         index = tile_read_expr(r);
     }
-    return tile_update(r->p, t, ix.at, op, fma, value, where, index, tile_since(r, from));
+    return tile_update(r->p, t, ix, op, fma, value, where, index, tile_since(r, from));
 }
 
 static Stmt *read_statement(Reader *r)
@@ -397,6 +417,7 @@ static Stmt *read_statement(Reader *r)
         case ST_ALLOC: return read_alloc(r, from);
         case ST_INSERT: return read_insert(r, from);
         case ST_LET: return read_let(r, from);
+        case ST_PREFETCH: return read_prefetch(r, from);
         default: break; /* the others have no word */
         }
     }

@@ -292,6 +292,7 @@ static void statement(Printer *pr, const Stmt *s)
         place(pr, s->store.buf, s->store.buf->rank, s->store.ix);
         text_add(pr->out, " = ");
         expr(pr, s->store.value, 0);
+        if (s->store.stream) text_add(pr->out, " stream");
         break;
     case ST_UPDATE: update(pr, s); break;
     case ST_INSERT: insert(pr, s); break;
@@ -301,6 +302,12 @@ static void statement(Printer *pr, const Stmt *s)
         tile_put_name(pr->out, s->let.var->name);
         text_add(pr->out, " = ");
         expr(pr, s->let.value, 0);
+        break;
+    case ST_PREFETCH:
+        item(pr, s->prefetch.buf->rank, (const Expr *const *)s->prefetch.ix);
+        text_add(pr->out, "prefetch ");
+        place(pr, s->prefetch.buf, s->prefetch.buf->rank, s->prefetch.ix);
+        if (s->prefetch.write) text_add(pr->out, " write");
         break;
     case ST_COUNT: break;
     }

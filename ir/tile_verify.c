@@ -356,6 +356,17 @@ static const char *writes_are_apart(Verifier *v, const Stmt *s)
     return NULL;
 }
 
+static const char *prefetch_place(Verifier *v, const Stmt *s)
+{
+    if (s->kind != ST_PREFETCH) return NULL;
+    const Tensor *t = s->prefetch.buf;
+    const char *bad = tensor_is_visible(v, t);
+    if (!bad) bad = indices(v, t, t->rank, s->prefetch.ix);
+    for (int i = 0; !bad && i < t->rank; i++)
+        if (te_has_load(s->prefetch.ix[i])) bad = "an index mentions data";
+    return bad;
+}
+
 static const char *let_value(Verifier *v, const Stmt *s)
 {
     (void)v;
@@ -366,7 +377,7 @@ static const char *let_value(Verifier *v, const Stmt *s)
 
 static const char *(*const stmt_rules[])(Verifier *, const Stmt *) = {
     loop_bounds, loop_kind,    condition,  allocation,     target_is_writable, value_type,
-    update_type, update_index, update_fma, insert_indices, writes_are_apart,   let_value,
+    update_type, update_index, update_fma, insert_indices, writes_are_apart,   let_value, prefetch_place,
 };
 
 /* ---- the walk over statements --------------------------------------------------------------------------------------
@@ -381,6 +392,7 @@ static const char *head(Verifier *v, const Stmt *s)
     case ST_STORE: return SAY(v, "%s =", s->store.buf->name);
     case ST_UPDATE: return SAY(v, "%s %s=", s->update.buf->name, te_red_name[s->update.op]);
     case ST_INSERT: return SAY(v, "insert into %s", s->insert.vals->name);
+    case ST_PREFETCH: return SAY(v, "prefetch %s", s->prefetch.buf->name);
     case ST_LET: return SAY(v, "let %s", s->let.var->name);
     default: return "?";
     }
@@ -475,6 +487,7 @@ static void check_parts(Verifier *v, const Stmt *s)
         check_all(v, s->insert.vals->rank - 1, s->insert.ix);
         check_all(v, 3, (Expr *[]){s->insert.slots, s->insert.value, s->insert.index});
         break;
+    case ST_PREFETCH: check_all(v, s->prefetch.buf->rank, s->prefetch.ix); break;
     case ST_LET: check(v, s->let.value); break;
     default: found(v, "a statement of no kind", s->span);
     }

@@ -349,6 +349,34 @@ static int free_order(Lower *l, const Work *w, int depth, const DefPlan *plan, V
     return n;
 }
 
+static bool reads_tensor(Lower *l, Expr *e, char *seen, const Tensor *t)
+{
+    if (seen[e->id]) return false;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (reads_tensor(l, te_child(e, i), seen, t)) return true;
+    return false;
+}
+
+/* Will a result written in lanes have left the caches before anybody reads it? Then it need not go through them. */
+static bool streams(Lower *l, const Tensor *t)
+{
+    if (l->mode == SCHED_NONE || !l->in_lanes || t->kind != TK_OUTPUT || te_type[t->type].bits < 8) return false;
+    double bytes = 0, cache = (double)(l->target->l3 ? l->target->l3 : 4 * l->target->l2);
+    for (int i = 0; i < l->op->nparams; i++) {
+        const Tensor *p = l->op->tensor[i];
+        double n = te_type[p->type].bits / 8.0;
+        for (int d = 0; d < p->rank; d++) n *= (double)ix_guess(l, p->shape[d]);
+        bytes += n;
+    }
+    if (cache <= 0 || bytes <= cache) return false;
+    for (int i = 0; i < l->nworks; i++)
+        if (!l->work[i].gone && reads_tensor(l, l->work[i].rhs, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), t))
+            return false;
+    return true;
+}
+
 static void emit_value(Lower *l, const Work *w, const DefPlan *plan)
 {
     if (plan->vec_reduces) {
@@ -357,6 +385,7 @@ static void emit_value(Lower *l, const Work *w, const DefPlan *plan)
     }
     Expr *v = low_expr(l, w->rhs);
     low_store(l, w, w->def->out[0], v);
+    l->out->at[l->out->n - 1]->store.stream = streams(l, w->def->out[0]);
     l->lane_red = NULL;
 }
 
@@ -375,6 +404,7 @@ static void emit_nest(Lower *l, const Work *w, const DefPlan *plan, Var **order,
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
     l->in_parallel |= par;
     l->in_lanes |= lanes;
+    if (lanes) ahead_emit(l, v);
     emit_nest(l, w, plan, order, n, at + 1);
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
@@ -565,7 +595,9 @@ static void emit_group(Lower *l, const Group *g)
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
     l->in_parallel |= parallel;
     l->in_lanes |= lanes;
+    ahead_choose(l, g);
     emit_members(l, g);
+    l->ahead = NULL;
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
     for (int d = g->depth - 1; d >= 0; d--) {

@@ -73,6 +73,7 @@ typedef struct Lower {
     bool in_lanes; /* inside a vector loop */
     bool in_parallel;
     VEC(const char *) names;
+    struct Ahead *ahead; /* what the loops of one definition fetch for the group's next iteration; NULL: nothing */
 } Lower;
 
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
@@ -144,6 +145,11 @@ typedef enum StrideClass { STRIDE_0, STRIDE_1, STRIDE_N } StrideClass;
 StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v);
 Expr *plan_primary(const Lower *l, const Work *w);               /* its only unconditional outermost REDUCE, or NULL */
 double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed */
+
+/* ---- ahead.c --------------------------------------------------------------------------------------------------------
+ */
+void ahead_choose(Lower *l, const Group *g); /* sets l->ahead */
+void ahead_emit(Lower *l, const Var *inner); /* in the vector loop over l->now's variable `inner` */
 
 /* ---- contract.c
  * ------------------------------------------------------------------------------------------------------ */

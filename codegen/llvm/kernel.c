@@ -277,6 +277,7 @@ static void entry(Cg *c)
     check_sizes(f, sizes);
     cg_params(f);
     run_body(f);
+    cg_finish_streams(f);
     LLVMValueRef site = cg_member(f, f->fault, 0, c->i32);
     LLVMValueRef failed = LLVMBuildICmp(f->b, LLVMIntNE, site, cg_int(c->i32, 0), "");
     LLVMBuildRet(f->b, LLVMBuildZExt(f->b, failed, c->i32, ""));

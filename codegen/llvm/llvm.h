@@ -121,6 +121,8 @@ typedef struct Fn {
     Mask mask, root; /* root: that of the vector loop itself */
     Shadow *shadows;
     bool in_parallel;
+    bool stream;   /* the statement's stores go past the caches */
+    bool streamed; /* some did, so other threads see them only after a fence */
     int strides; /* of parameters: 0 compact, 1 run-time but innermost 1, 2 run-time */
 } Fn;
 
@@ -178,6 +180,8 @@ Val cg_offset(Fn *f, const Tensor *t, const Val *ix); /* in elements */
 /* The element(s) at off; where `ok` (i1, may be NULL) is false or a lane is masked, 0 without touching memory. */
 Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
+void cg_finish_streams(Fn *f); /* before f returns */
+void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
 LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
 
 /* ---- range.c --------------------------------------------------------------------------------------------------------

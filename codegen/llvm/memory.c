@@ -47,6 +47,30 @@ static void store(Fn *f, const Tensor *t, const Place *p, LLVMValueRef v, LLVMVa
     tag(f, t, s);
 }
 
+/* Past the caches where the place is aligned as such stores need it, which is the same for all iterations of a loop
+ * over whole vectors. */
+static void store_stream(Fn *f, const Tensor *t, const Place *p, LLVMValueRef v, LLVMValueRef ptr)
+{
+    Cg *c = f->c;
+    int bytes = cg_lanes(v) * (int)elem_bytes(p), align = bytes < c->t->vector_bytes ? bytes : c->t->vector_bytes;
+    LLVMBasicBlockRef past = cg_block_new(f, "stream"), plain = cg_block_new(f, "plain"),
+                      join = cg_block_new(f, "stored");
+    LLVMValueRef low = LLVMBuildAnd(f->b, LLVMBuildPtrToInt(f->b, ptr, c->i64, ""), cg_int(c->i64, align - 1), "");
+    LLVMBuildCondBr(f->b, LLVMBuildICmp(f->b, LLVMIntEQ, low, cg_int(c->i64, 0), ""), past, plain);
+    cg_enter(f, past);
+    LLVMValueRef s = LLVMBuildStore(f->b, v, ptr);
+    LLVMSetAlignment(s, (unsigned)align);
+    LLVMMetadataRef mark = LLVMValueAsMetadata(cg_int(c->i32, 1));
+    LLVMSetMetadata(tag(f, t, s), LLVMGetMDKindIDInContext(c->ctx, "nontemporal", 11),
+                    LLVMMetadataAsValue(c->ctx, LLVMMDNodeInContext2(c->ctx, &mark, 1)));
+    cg_goto(f, join);
+    cg_enter(f, plain);
+    store(f, t, p, v, ptr);
+    cg_goto(f, join);
+    cg_enter(f, join);
+    f->streamed = true;
+}
+
 static LLVMValueRef pick(Fn *f, LLVMValueRef ok, LLVMValueRef ptr, LLVMValueRef other)
 {
     return ok ? LLVMBuildSelect(f->b, ok, ptr, other, "") : ptr;
@@ -443,7 +467,7 @@ static void store_lanes(Fn *f, const Tensor *t, const Place *p, Val off, LLVMVal
     if (p->rep == REP_NIBBLE)
         store_nibbles(f, t, p, off, v, m);
     else if (unit && !m.m)
-        store(f, t, p, v, at(f, p, off.v));
+        (f->stream ? store_stream : store)(f, t, p, v, at(f, p, off.v));
     else if (unit && whole(f, t, p, off, m)) { /* nobody else sees it: put the old elements back */
         LLVMValueRef ptr = at(f, p, off.v), old = load(f, t, p, LLVMTypeOf(v), ptr);
         store(f, t, p, LLVMBuildSelect(f->b, m.m, v, old, ""), ptr);
@@ -471,4 +495,29 @@ void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m)
     if (p->lanes > 1 && m.m == f->root.m && off.kind == VAL_AFF) m = (Mask){0};
     LLVMValueRef x = cg_vec(f, v);
     store_lanes(f, t, p, off, raw ? x : cg_encode(f, t->type, p->rep, x), m);
+}
+
+/* One prefetch for each line of cache that the lanes touch, when they are consecutive; else for the first lane. */
+void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write)
+{
+    enum { LINE = 64 };
+    Cg *c = f->c;
+    const Place *p = &f->place[t->id];
+    if (off.kind == VAL_VEC || p->lanes > 1 || p->rep == REP_NIBBLE || t->scope == SCOPE_REG) return;
+    int64_t step, each = LINE / (int64_t)elem_bytes(p);
+    int lines = off.kind == VAL_AFF && cg_known(off.step, &step) && step == 1 ? (int)((f->lanes + each - 1) / each) : 1;
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
+    LLVMTypeRef ptr = LLVMTypeOf(p->ptr);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(c->mod, id, &ptr, 1);
+    LLVMTypeRef type = LLVMIntrinsicGetType(c->ctx, id, &ptr, 1);
+    for (int i = 0; i < lines; i++) {
+        LLVMValueRef where = at(f, p, i ? cg_add(f, off.v, cg_int(c->i64, i * each)) : off.v);
+        LLVMValueRef args[4] = {where, cg_int(c->i32, write), cg_int(c->i32, 3), cg_int(c->i32, 1)};
+        LLVMBuildCall2(f->b, type, fn, args, 4, "");
+    }
+}
+
+void cg_finish_streams(Fn *f)
+{
+    if (f->streamed) LLVMBuildFence(f->b, LLVMAtomicOrderingSequentiallyConsistent, 0, "");
 }

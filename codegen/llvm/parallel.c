@@ -62,6 +62,7 @@ static void block_uses(Uses *u, const Block *b)
             expr_uses(u, s->insert.value);
             expr_uses(u, s->insert.index);
             break;
+        case ST_PREFETCH: index_uses(u, s->prefetch.buf, s->prefetch.buf->rank, s->prefetch.ix); break;
         case ST_LET: expr_uses(u, s->let.value); break;
         case ST_ALLOC:
         case ST_COUNT: break;
@@ -140,6 +141,7 @@ static LLVMValueRef task(const Fn *f, const Stmt *s, const Uses *u)
     g->var[s->loop.var->id] = cg_uni(cg_add(g, lo, cg_mul(g, i, cg_int(c->i64, s->loop.step))));
     cg_block(g, &s->loop.body);
     cg_count_close(g, &l);
+    cg_finish_streams(g);
     LLVMBuildRetVoid(g->b);
     cg_fn_close(g);
     return g->fn;

@@ -98,6 +98,7 @@ static void scan(Scan *s, const Block *b)
             scan_exprs(s, st->insert.vals->rank - 1, st->insert.ix);
             scan_exprs(s, 3, (Expr *[]){st->insert.value, st->insert.index, st->insert.slots});
             break;
+        case ST_PREFETCH:
         case ST_COUNT: break;
         }
     }

@@ -139,11 +139,17 @@ void cg_stmt(Fn *f, const Stmt *s)
     case ST_ALLOC: cg_alloc(f, s->alloc.buf); break;
     case ST_STORE: {
         Val off = cg_place(f, s->store.buf, s->store.ix);
-        cg_store(f, s->store.buf, off, cg_expr(f, s->store.value), f->mask);
+        Val value = cg_expr(f, s->store.value);
+        f->stream = s->store.stream;
+        cg_store(f, s->store.buf, off, value, f->mask);
+        f->stream = false;
         break;
     }
     case ST_UPDATE: reduce(f, s); break;
     case ST_INSERT: insert(f, s); break;
+    case ST_PREFETCH:
+        cg_prefetch(f, s->prefetch.buf, cg_place(f, s->prefetch.buf, s->prefetch.ix), s->prefetch.write);
+        break;
     case ST_LET: f->var[s->let.var->id] = cg_expr(f, s->let.value); break;
     case ST_COUNT: break;
     }
