@@ -217,7 +217,8 @@ static double work_of(const Build *b)
 static void limit_work(Build *b)
 {
     Program *p = b->g->p;
-    double most = rng_chance(&b->g->r, 25) ? 3e5 : 3e4;
+    int how = rng_below(&b->g->r, 100);
+    double most = how < 6 ? 2e6 : how < 30 ? 4e5 : 3e4;
     while (work_of(b) > most) {
         Named *large = NULL;
         for (int i = 0; i < b->ndims; i++)
