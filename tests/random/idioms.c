@@ -194,7 +194,7 @@ static void read_dims(Build *b)
             if (rng_chance(&g->r, 50)) g->p->size[d->dim] = 0;
         } else if (rng_chance(&g->r, 15))
             snprintf(g->p->dim_text[d->dim], sizeof g->p->dim_text[0],
-                     rng_chance(&g->r, 50) ? " in 1..400" : " ~ {16, 64}");
+                     rng_chance(&g->r, 50) ? " in 1..10000" : " ~ {16, 64}");
         b->ndims++;
     }
 }
