@@ -177,6 +177,28 @@ static Node *condition(Gen *g, int depth)
     return expr(g, "u1", depth);
 }
 
+/* A variable of a reduction, and its range when that must be written: a whole dim, a triangle, or a few. */
+static void add_reduction_var(Gen *g, char *range, size_t n)
+{
+    IndexVar *v = &g->var[g->nvars];
+    snprintf(v->name, sizeof v->name, "k%d", g->names++);
+    v->dim = rng_below(&g->r, g->p->ndims);
+    v->size = g->p->size[v->dim];
+    v->seen_alone = false;
+    range[0] = 0;
+    const IndexVar *outer = g->nvars > 0 && rng_chance(&g->r, 15) ? &g->var[rng_below(&g->r, g->nvars)] : NULL;
+    bool few = rng_chance(&g->r, 10);
+    if (outer) v->size = outer->size;
+    if (few || g->cost * (double)v->size > MOST_WORK) {
+        v->size = rng_below(&g->r, 5);
+        snprintf(range, n, " in 1..%d", 1 + (int)v->size);
+    } else if (outer)
+        snprintf(range, n, " in 0..%s+1", outer->name);
+    if (range[0]) v->dim = -1; /* stands alone in no access */
+    g->cost *= (double)v->size + 1;
+    g->nvars++;
+}
+
 static Node *reduction(Gen *g, const char *type, int depth)
 {
     static const char *const arith[] = {"sum", "sum", "sum", "sum", "max", "min", "prod"};
@@ -186,25 +208,7 @@ static Node *reduction(Gen *g, const char *type, int depth)
     int n = arg ? 1 : 1 + rng_chance(&g->r, 25), first = g->nvars;
     double cost = g->cost;
     char range[2][64];
-    for (int i = 0; i < n; i++) {
-        IndexVar *v = &g->var[g->nvars];
-        snprintf(v->name, sizeof v->name, "k%d", g->names++);
-        v->dim = rng_below(&g->r, g->p->ndims);
-        v->seen_alone = false;
-        range[i][0] = 0;
-        if (g->nvars > 0 && rng_chance(&g->r, 15)) {
-            snprintf(range[i], sizeof range[i], " in 0..%s+1", g->var[rng_below(&g->r, g->nvars)].name);
-            v->dim = -1; /* stands alone in no access */
-        } else if (rng_chance(&g->r, 10)) {
-            snprintf(range[i], sizeof range[i], " in 1..%d", 1 + rng_below(&g->r, 5));
-            v->dim = -1;
-        } else if (g->cost * (double)g->p->size[v->dim] > MOST_WORK) {
-            snprintf(range[i], sizeof range[i], " in 0..%d", rng_below(&g->r, 4));
-            v->dim = -1;
-        } else
-            g->cost *= (double)g->p->size[v->dim] + 1;
-        g->nvars++;
-    }
+    for (int i = 0; i < n; i++) add_reduction_var(g, range[i], sizeof range[i]);
     if (g->nvars >= 14) depth = 0;
     const char *body_type = arg ? (rng_chance(&g->r, 70) ? "f32" : any_type(g)) : type;
     if (arg && is_u1(body_type)) body_type = "f32";
@@ -338,6 +342,7 @@ static void add_var(Gen *g, int dim)
     IndexVar *v = &g->var[g->nvars++];
     snprintf(v->name, sizeof v->name, "ix%d", g->names++);
     v->dim = dim;
+    v->size = g->p->size[dim];
     v->seen_alone = false;
     g->cost *= (double)g->p->size[dim];
 }
@@ -474,6 +479,8 @@ static void topk(Gen *g)
     IndexVar *e = &g->var[g->nvars++];
     snprintf(e->name, sizeof e->name, "e%d", g->names++);
     e->dim = along;
+    e->size = g->p->size[along];
+    g->cost *= (double)e->size;
     Node *x = expr(g, type, 2);
     int k = 1 + rng_below(&g->r, (int)g->p->size[along] > 3 ? 3 : 1);
     bool cond = k > 1 || g->p->zero[along] || rng_chance(&g->r, 30);

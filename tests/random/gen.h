@@ -14,6 +14,7 @@ typedef struct Array {
 typedef struct IndexVar {
     char name[16];
     int dim;
+    int64_t size; /* iterations */
     bool seen_alone;
 } IndexVar;
 

@@ -4,9 +4,11 @@
  * [--no-shrink]
  *                [--jobs N] [--quiet]
  *
- * Seeds S … S+N-1. Each program runs in a child process: compiled with schedules none and default, numerics ordered,
- * ordered:16 and fast, 1 and 2 threads. A failure prints its seed, the shrunk program and what went wrong. The last
- * line is `N passed, N failed`. */
+ * Seeds S … S+N-1. Each program runs in a child process: the Tile interpreter on both schedules for several processors,
+ * compiled code with schedules none and default, 1 and 2 threads, compact and strided arguments, and with tiny caches;
+ * numerics ordered:P (P by seed) with values of all kinds, and fast with moderate ones. `--target tile` does the Tile
+ * interpreter only, any other target no such thing. PERCENT of the programs are made from idioms.def. A failure prints
+ * its seed, the shrunk program and what went wrong. The last line is `N passed, N failed`. */
 #include "tests/random/random.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { KIND = 32 };
 
@@ -14,6 +15,7 @@ typedef struct Shrinker {
     Outcome as;
     char kind[KIND];
     int tries;
+    time_t until; /* hangs take long to reproduce */
 } Shrinker;
 
 /* What kind of failure a message tells of: its diagnostic's code, else its words without numbers and names. A shrunk
@@ -35,7 +37,7 @@ static void kind_of(const char *why, char *to)
 static bool still(Shrinker *s)
 {
     char why[2048], kind[KIND];
-    if (s->tries-- <= 0 || run_isolated(s->p, s->o, why, sizeof why) != s->as) return false;
+    if (s->tries-- <= 0 || time(NULL) > s->until || run_isolated(s->p, s->o, why, sizeof why) != s->as) return false;
     kind_of(why, kind);
     return strcmp(kind, s->kind) == 0;
 }
@@ -148,7 +150,7 @@ static bool shrink_dims(Shrinker *s)
 
 void shrink(Program *p, const RunOptions *o, Outcome as, const char *why)
 {
-    Shrinker s = {.p = p, .o = o, .as = as, .tries = 1200};
+    Shrinker s = {.p = p, .o = o, .as = as, .tries = 1200, .until = time(NULL) + 180};
     kind_of(why, s.kind);
     for (bool more = true; more && s.tries > 0;) {
         more = shrink_flags(&s);
