@@ -78,6 +78,7 @@ struct tensorcc_kernel {
     const char *target_name, *schedule, *source, *numerics;
     const char **shape; /* of each parameter, as declared */
     int maxrank, sumrank;
+    SchedUse use;   /* sched is NULL unless the schedule came out of a file */
     TileProg *prog; /* NULL: interp of a `.te` op, loaded code */
     const char *why;
     double ns; /* spent on compiling so far */
@@ -143,5 +144,8 @@ bool api_shape(const tensorcc_kernel *k, int param, const int64_t *sizes, int64_
 /* The checks of op that are false once its bound dims are put in. */
 bool api_refuted(const TeOp *op, Diags *d);
 void api_sizes_text(Text *t, const TeOp *op, const int64_t *sizes);
+
+/* A whole file, with a 0 behind it. NULL, or why it could not be read. */
+const char *api_read_file(Arena *mem, const char *path, char **bytes, size_t *n);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,20 +72,23 @@ static bool write_file(const char *path, const char *bytes, size_t n)
     return !fclose(f) && ok;
 }
 
-static bool read_file(Arena *mem, const char *path, char **bytes, size_t *n)
+const char *api_read_file(Arena *mem, const char *path, char **bytes, size_t *n)
 {
+    enum { LARGE = 64 << 20 };
+    struct stat is;
     FILE *f = fopen(path, "rbe");
-    if (!f) return false;
-    bool ok = !fseek(f, 0, SEEK_END);
-    long size = ok ? ftell(f) : -1;
-    ok = size >= 0 && !fseek(f, 0, SEEK_SET);
-    if (ok) {
-        *bytes = arena_alloc(mem, (size_t)size + 1);
-        *n = (size_t)size;
-        ok = fread(*bytes, 1, *n, f) == *n;
+    if (!f) return arena_strdup(mem, strerror(errno));
+    const char *why = fstat(fileno(f), &is)    ? arena_strdup(mem, strerror(errno))
+                      : !S_ISREG(is.st_mode)   ? "it is no regular file"
+                      : is.st_size > LARGE     ? "it is larger than 64 MiB"
+                                               : NULL;
+    if (!why) {
+        *n = (size_t)is.st_size;
+        *bytes = arena_alloc(mem, *n + 1);
+        if (fread(*bytes, 1, *n, f) != *n) why = "it could not be read to its end";
     }
     fclose(f);
-    return ok;
+    return why;
 }
 
 /* What went wrong, or NULL. The tool's own messages go to a file, of which the first lines are quoted. */
@@ -105,7 +109,7 @@ static const char *spawn(Arena *mem, const char *dir, char *const *argv)
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return "its end could not be awaited";
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
-    if (read_file(mem, log, &text, &n) && n) return arena_printf(mem, "it says: %.400s", text);
+    if (!api_read_file(mem, log, &text, &n) && n) return arena_printf(mem, "it says: %.400s", text);
     return arena_printf(mem, "it ended with status %d", status);
 }
 
@@ -143,7 +147,7 @@ static void link_in(Link *l)
                     "-lm",
                     NULL};
     l->why = spawn(l->mem, l->dir, argv);
-    if (!l->why && !read_file(l->mem, l->library, &l->bytes, &l->n)) l->why = "no library came out";
+    if (!l->why && api_read_file(l->mem, l->library, &l->bytes, &l->n)) l->why = "no library came out";
 }
 
 static void guarded_link(void *arg) { link_in(arg); }

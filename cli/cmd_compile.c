@@ -14,7 +14,7 @@ static const Kind kinds[] = {{"te", ".te", false, false},    {"tile", ".tile", f
                              {"llvm", ".ll", false, false},  {"asm", ".s", false, false},
                              {"obj", ".o", true, false},     {"so", ".so", true, false},
                              {"header", ".h", false, false}, {"g9", ".g9", true, true},
-                             {"g9asm", ".g9s", false, true}, {"schedule", ".sched", false, true}};
+                             {"g9asm", ".g9s", false, true}, {"schedule", ".sched", false, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int choose_kind(App *a, const Kind **out)

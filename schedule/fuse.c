@@ -178,19 +178,22 @@ static bool should_inline(Lower *l, int i)
     return true;
 }
 
+void fuse_inline_one(Lower *l, int i)
+{
+    Work *w = &l->work[i];
+    for (int k = i + 1; k < l->nworks; k++) {
+        int n = l->op->nexprs;
+        Replace r = {l, w->def->out[0], w->def, w->rhs, NEW_ARRAY(l->mem, Expr *, n + 1), n};
+        l->work[k].rhs = replace(&r, l->work[k].rhs);
+    }
+    w->gone = true;
+    low_why(l, "%s: computed where it is used", w->def->name);
+}
+
 void fuse_inline(Lower *l)
 {
-    for (int i = 0; i < l->nworks; i++) {
-        Work *w = &l->work[i];
-        if (!should_inline(l, i)) continue;
-        for (int k = i + 1; k < l->nworks; k++) {
-            int n = l->op->nexprs;
-            Replace r = {l, w->def->out[0], w->def, w->rhs, NEW_ARRAY(l->mem, Expr *, n + 1), n};
-            l->work[k].rhs = replace(&r, l->work[k].rhs);
-        }
-        w->gone = true;
-        low_why(l, "%s: computed where it is used", w->def->name);
-    }
+    for (int i = 0; i < l->nworks; i++)
+        if (should_inline(l, i)) fuse_inline_one(l, i);
 }
 
 /* ---- groups

@@ -64,6 +64,10 @@ Lin lin_add(Lower *l, Lin a, Lin b, int64_t k)
 Expr *lin_expr(Lower *l, const Lin *a)
 {
     Expr *sum = NULL;
+    bool plus = false;
+    for (int i = 0; i < a->n; i++) plus |= a->t[i].k > 0;
+    int64_t c = a->c;
+    if (!plus && a->n && c > 0) sum = ix_int(l, c), c = 0;
     for (int pass = 0; pass < 2; pass++) /* what is added first, so that no difference stands alone in front */
         for (int i = 0; i < a->n; i++) {
             int64_t k = a->t[i].k;
@@ -71,8 +75,8 @@ Expr *lin_expr(Lower *l, const Lin *a)
             Expr *term = ix_op(l, EX_MUL, a->t[i].atom, ix_int(l, k < 0 ? -k : k));
             sum = !sum ? (k < 0 ? ix_op(l, EX_SUB, ix_int(l, 0), term) : term) : ix_op(l, k < 0 ? EX_SUB : EX_ADD, sum, term);
         }
-    if (!sum) return ix_int(l, a->c);
-    return ix_op(l, a->c < 0 ? EX_SUB : EX_ADD, sum, ix_int(l, a->c < 0 ? -a->c : a->c));
+    if (!sum) return ix_int(l, c);
+    return ix_op(l, c < 0 ? EX_SUB : EX_ADD, sum, ix_int(l, c < 0 ? -c : c));
 }
 
 Expr *lin_sub(Lower *l, Expr *a, Expr *b)

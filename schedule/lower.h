@@ -69,6 +69,7 @@ typedef struct Lower {
     Work *work;
     int ngroups;
     Group *group;
+    int nstore;     /* tensors of the program as it came */
     Tensor **store; /* by tensor id: where a let lives (NULL: not yet, or a parameter: itself) */
     int *dropped;   /* by tensor id: how many leading indices its buffer leaves out */
     Stmts *out;     /* where statements go */
@@ -88,6 +89,9 @@ typedef struct Lower {
 
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
  */
+void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why);
+void low_default(Lower *l);
+TileProg *low_finish(Lower *l);
 Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their buffers; may emit statements */
 void low_bind(Lower *l, const Var *v, Expr *to);
 Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s); /* a loop variable with a name of its own */
@@ -116,6 +120,7 @@ Expr *ix_int(Lower *l, int64_t v);
 Expr *ix_var(Lower *l, Var *v);
 Expr *ix_op(Lower *l, ExprOp o, Expr *a, Expr *b); /* ADD SUB MUL DIV MOD MIN MAX on index */
 bool ix_known(const Lower *l, const Expr *e, int64_t *v);
+bool ix_over_dims(const Expr *e); /* mentions no variables and no data */
 int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
 Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
 Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
@@ -150,6 +155,7 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
 /* ---- fuse.c ---------------------------------------------------------------------------------------------------------
  */
 void fuse_inline(Lower *l);
+void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
 bool fuse_self_earlier(const Lower *l, const Work *w,
