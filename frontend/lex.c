@@ -18,7 +18,7 @@ typedef struct Word {
     uint8_t len, kind;
 } Word;
 
-enum { SPECIAL, WORD, PUNCT };
+enum { SPECIAL, WORD, PUNCT, SCHED };
 static const Word token_row[T_COUNT] = {
 #define TOKEN(ID, text, cls) [T_##ID] = {text, sizeof text - 1, cls},
 #include "frontend/tokens.def"
@@ -61,7 +61,7 @@ typedef struct Lexer {
     const char *s; /* the text, and where we are in it */
     uint32_t at, len;
     uint8_t lines; /* seen since the last token */
-    bool told_utf8;
+    bool told_utf8, sched;
     VEC(Token) out;
 } Lexer;
 
@@ -214,6 +214,8 @@ static void name(Lexer *x)
 {
     uint32_t from = x->at;
     while (is_name(ahead(x, 0))) x->at++;
+    if (x->sched && ahead(x, 0) == '\'' && is_digit(ahead(x, 1)))
+        for (x->at++; is_name(ahead(x, 0));) x->at++;
     uint32_t len = x->at - from;
     TokenKind kind = T_ID;
     for (int k = 0; k < T_COUNT && len <= 5; k++)
@@ -262,13 +264,25 @@ static bool punctuator(Lexer *x)
     char c = x->s[x->at];
     for (int k = 0; k < T_COUNT; k++) {
         const Word *w = &token_row[k];
-        if (w->kind != PUNCT || w->text[0] != c || !spelled(x, x->at, w->text, w->len)) continue;
+        if (w->kind != PUNCT && !(w->kind == SCHED && x->sched)) continue;
+        if (w->text[0] != c || !spelled(x, x->at, w->text, w->len)) continue;
         uint32_t from = x->at;
         x->at += w->len;
         put(x, (TokenKind)k, from, false);
         return true;
     }
     return false;
+}
+
+/* `@`, and the target behind it as one token: a `-` in it is no minus. */
+static void at_target(Lexer *x)
+{
+    uint32_t from = x->at++;
+    put(x, T_AT, from, false);
+    while (ahead(x, 0) == ' ' || ahead(x, 0) == '\t') x->at++;
+    from = x->at;
+    while (is_name(ahead(x, 0)) || (ahead(x, 0) && strchr(":-+./", ahead(x, 0)))) x->at++;
+    if (x->at > from) put(x, T_TARGET, from, false);
 }
 
 /* A quoted text: no token is in it. */
@@ -280,7 +294,7 @@ static void quoted(Lexer *x, char quote)
                          quote == '"'   ? "`\"`"
                          : quote == '`' ? "a backquote"
                                         : "`'`");
-    diag_help(x->diags, d, "`.te` has no texts in quotes");
+    diag_help(x->diags, d, "`%s` has no texts in quotes", x->sched ? ".sched" : ".te");
     if (end < x->len && x->s[end] == quote) end++;
     while (x->at < end) step(x);
     put(x, T_ERROR, from, true);
@@ -357,6 +371,8 @@ static void one(Lexer *x)
         number(x);
     } else if (c == '/' && (ahead(x, 1) == '/' || ahead(x, 1) == '*')) {
         foreign_comment(x);
+    } else if (x->sched && c == '@') {
+        at_target(x);
     } else if (c == '"' || c == '\'' || c == '`') {
         quoted(x, c);
     } else if (!punctuator(x)) {
@@ -364,9 +380,9 @@ static void one(Lexer *x)
     }
 }
 
-Token *fe_lex(Arena *mem, const Source *src, Diags *diags, int *ntokens)
+static Token *lex(Arena *mem, const Source *src, Diags *diags, bool sched, int *ntokens)
 {
-    Lexer x = {.mem = mem, .src = src, .diags = diags, .s = src->text, .lines = 1};
+    Lexer x = {.mem = mem, .src = src, .diags = diags, .s = src->text, .lines = 1, .sched = sched};
     if (src->len >= UINT32_MAX) {
         diag_error(diags, D_F004_TOO_LONG, (Span){src, 0, 0}, "the text is 4 GiB or longer");
     } else {
@@ -384,4 +400,14 @@ Token *fe_lex(Arena *mem, const Source *src, Diags *diags, int *ntokens)
     put(&x, T_END, x.at, x.out.n == 0 && src->len > x.len);
     *ntokens = x.out.n;
     return x.out.at;
+}
+
+Token *fe_lex(Arena *mem, const Source *src, Diags *diags, int *ntokens)
+{
+    return lex(mem, src, diags, false, ntokens);
+}
+
+Token *fe_lex_sched(Arena *mem, const Source *src, Diags *diags, int *ntokens)
+{
+    return lex(mem, src, diags, true, ntokens);
 }

@@ -86,6 +86,7 @@ static bool starts_anew(const Parser *p)
 {
     TokenKind kind = (TokenKind)p->tok[p->at].kind;
     if (p->at == 0 || p->last >= p->at || !fe_first_on_line(p, p->at)) return false;
+    if (p->sched) return kind == T_RBRACE || fe_starts_sched(p, p->at);
     return kind == T_LET || kind == T_RBRACE || fe_starts_item(p) || (kind == T_ID && fe_starts_statement(p, p->at));
 }
 
@@ -206,8 +207,7 @@ static void skip_to_item(Parser *p)
 
 /* ---- items --------------------------------------------------------------------------------------------------- */
 
-/* The comment lines directly above `at`, without their `#`. */
-static const char *documentation(Parser *p, int at)
+const char *fe_documentation(Parser *p, int at)
 {
     int from = at;
     while (from > 0 && p->tok[from - 1].kind == T_COMMENT && p->tok[from].lines == 1 && fe_first_on_line(p, from - 1))
@@ -237,7 +237,7 @@ static AstOp *operation(Parser *p)
 {
     int from = p->at;
     AstOp *op = NEW(p->mem, AstOp);
-    op->doc = documentation(p, from);
+    op->doc = fe_documentation(p, from);
     fe_advance(p);
     fe_header(p, op);
     if (!p->failed && fe_kind(p) != T_LBRACE) {
@@ -255,7 +255,7 @@ static AstFn *function(Parser *p)
 {
     int from = p->at;
     AstFn *f = NEW(p->mem, AstFn);
-    f->doc = documentation(p, from);
+    f->doc = fe_documentation(p, from);
     fe_advance(p);
     f->name = fe_name(p, "the function's name");
     int open = p->at;
@@ -281,7 +281,7 @@ static AstFn *function(Parser *p)
     return f;
 }
 
-static void find_operators(Parser *p)
+void fe_find_operators(Parser *p)
 {
     static const struct {
         const char *text;
@@ -337,7 +337,7 @@ static void sort_reports(Diags *d, Diag *before, Diag *lexed)
 AstFile *fe_parse(Arena *mem, const Source *src, Diags *diags)
 {
     Parser p = {.mem = mem, .src = src, .diags = diags};
-    find_operators(&p);
+    fe_find_operators(&p);
     AstFile *f = NEW(mem, AstFile);
     f->src = src;
     Diag *before = diags->last;

@@ -1,4 +1,4 @@
-/* parse.h: what parse.c (items, statements, recovery) and parse_expr.c (expressions) share. */
+/* parse.h: what parse.c (items, statements, recovery), parse_expr.c (expressions) and sched_parse*.c share. */
 #ifndef TCC_FRONTEND_PARSE_H
 #define TCC_FRONTEND_PARSE_H
 
@@ -17,6 +17,7 @@ typedef struct Parser {
     bool failed; /* since the statement's start */
     bool broken; /* since the item's start: something was reported */
     bool told_semicolon;
+    bool sched;             /* the file is a `.sched` one */
     int nest;               /* expressions inside one another */
     int braces;             /* open braces of reductions */
     ExprOp binary[T_COUNT]; /* the operator that a token is between two operands, else EX_COUNT */
@@ -54,6 +55,10 @@ void fe_opens_here(Parser *p, Diag *d, int open); /* a note at a bracket or `?` 
 /* A help where the token, or the one before it, is a word of another language. */
 void fe_help_with_word(Parser *p, Diag *d, int token);
 
+/* The comment lines directly above a token, without their `#`; NULL when there are none. */
+const char *fe_documentation(Parser *p, int token);
+void fe_find_operators(Parser *p); /* fills binary and prec */
+
 /* ---- parse_header.c, parse_stmt.c ---- */
 void fe_header(Parser *p, AstOp *op); /* from the name to the conditions */
 void fe_body(Parser *p, AstOp *op);   /* from `{` to `}` */
@@ -66,5 +71,11 @@ AstExpr *fe_expr(Parser *p);
 AstRv fe_rv(Parser *p);
 /* A literal, under a minus where one stands: the value of a const. */
 AstExpr *fe_literal(Parser *p);
+/* Reports that something is nested deeper than so many levels, and fails. */
+void fe_too_deep(Parser *p, Span at, int levels);
+
+/* ---- sched_parse.c ---- */
+/* Whether a statement, param or schedule of a `.sched` file starts at a token. */
+bool fe_starts_sched(const Parser *p, int token);
 
 #endif

@@ -12,10 +12,12 @@ static AstExpr *node(Parser *p, AstKind kind, Span span)
     return e;
 }
 
-static void too_deep(Parser *p, int levels)
+void fe_too_deep(Parser *p, Span at, int levels)
 {
     if (p->failed) return;
-    diag_error(p->diags, D_F002_DEPTH, fe_span(p, p->at), levels);
+    Diag *d = diag_error(p->diags, D_F002_DEPTH, at, levels);
+    diag_help(p->diags, d, "%s",
+              p->sched ? "split it: a param can stand for a part of it" : "split the expression with a `let`");
     p->failed = p->broken = true;
 }
 
@@ -24,9 +26,7 @@ static void deepen(Parser *p, AstExpr *e, const AstExpr *child, int at)
 {
     if (child->depth < e->depth) return;
     e->depth = child->depth + 1;
-    if (e->depth <= FE_DEPTH_MAX || p->failed) return;
-    diag_error(p->diags, D_F002_DEPTH, fe_span(p, at), FE_DEPTH_MAX);
-    p->failed = p->broken = true;
+    if (e->depth > FE_DEPTH_MAX) fe_too_deep(p, fe_span(p, at), FE_DEPTH_MAX);
 }
 
 static void set_args(Parser *p, AstExpr *e, int n, AstExpr **arg, int at)
@@ -203,11 +203,30 @@ static AstExpr *reduction(Parser *p, RedOp op)
     return e;
 }
 
+/* target.NAME, the text of a name as a whole; that nothing else has a `.` is found later. NAME may be a type (bf16). */
+static AstExpr *property(Parser *p)
+{
+    int from = p->at;
+    fe_advance(p);
+    fe_advance(p);
+    AstExpr *e = node(p, AST_NAME, fe_span(p, from));
+    const char *text = fe_text(p, p->at);
+    if (fe_is_word(fe_kind(p))) {
+        fe_advance(p);
+    } else {
+        text = fe_name(p, "a name after `.`").text;
+    }
+    e->text = arena_printf(p->mem, "%s.%s", fe_text(p, from), text);
+    e->span = e->name_span = fe_span_from(p, from);
+    return e;
+}
+
 static AstExpr *named(Parser *p)
 {
     TokenKind next = fe_kind_next(p);
+    if (next == T_DOT) return property(p);
     RedOp red = fe_token_red(p->src, &p->tok[p->at]);
-    if (next == T_LBRACE && red != RED_COUNT) return reduction(p, red);
+    if (next == T_LBRACE && red != RED_COUNT && !p->sched) return reduction(p, red);
     if (next == T_LPAREN) return call(p);
     if (next == T_LBRACKET) return access(p);
     AstExpr *e = node(p, AST_NAME, fe_span(p, p->at));
@@ -227,7 +246,7 @@ static AstExpr *no_operand(Parser *p)
     AstExpr *e = node(p, AST_ERROR, fe_span(p, at));
     if (!d) return e;
     if (kind == T_MUL && before == T_MUL) {
-        fe_help(p, d, "a power is `pow(x, y)`");
+        fe_help(p, d, p->sched ? "there are no powers" : "a power is `pow(x, y)`");
     } else if (kind == T_ADD) {
         fe_help(p, d, "there is no unary plus%s", before == T_ADD ? ", and nothing is counted up" : "");
     } else if (kind == T_ASSIGN && p->binary[before] != EX_COUNT) {
@@ -264,7 +283,7 @@ static AstExpr *unary(Parser *p)
     if (kind != T_SUB && kind != T_NOT) return primary(p);
     int from = p->at;
     if (p->nest >= FE_NEST_MAX) {
-        too_deep(p, FE_NEST_MAX);
+        fe_too_deep(p, fe_span(p, p->at), FE_NEST_MAX);
         return node(p, AST_ERROR, fe_span(p, from));
     }
     p->tok[from].role = ROLE_UNARY;
@@ -300,7 +319,7 @@ AstExpr *fe_expr(Parser *p)
     int from = p->at;
     if (p->failed) return node(p, AST_ERROR, fe_span(p, from));
     if (p->nest >= FE_NEST_MAX) {
-        too_deep(p, FE_NEST_MAX);
+        fe_too_deep(p, fe_span(p, p->at), FE_NEST_MAX);
         return node(p, AST_ERROR, fe_span(p, from));
     }
     p->nest++;

@@ -52,28 +52,28 @@ typedef struct SchedLayout {
 typedef struct SchedStmt SchedStmt;
 struct SchedStmt {
     SchedKind kind;
-    Span span;        /* the whole statement, without the semicolon */
-    AstName subject;  /* tile split fuse order accum: S · at inline root: P · stage prefetch layout: A */
-    int nrefs;        /* unroll vectorize parallel bind at stage rfactor pipeline prefetch: 1 · microkernel: 2 or 3 */
+    Span span;       /* the whole statement, without the semicolon */
+    AstName subject; /* tile split fuse order accum: S · at inline root: P · stage prefetch layout: A */
+    int nrefs;       /* unroll vectorize parallel bind at stage rfactor pipeline prefetch: 1 · microkernel: 2 or 3 */
     SchedRef *ref;
-    int nloops;       /* tile split fuse: in brackets · order: its list · accum: 1 · online: its definitions */
+    int nloops; /* tile split fuse: in brackets · order: its list · accum: 1 · online: its definitions */
     AstName *loop;
-    AstName over;     /* online: L */
-    int nexprs;       /* tile: as many as loops · split: 1 · vectorize: 0 or 1 · pipeline, prefetch: 1 · if, specialize: 1 */
+    AstName over; /* online: L */
+    int nexprs; /* tile: as many as loops · split: 1 · vectorize: 0 or 1 · pipeline, prefetch: 1 · if, specialize: 1 */
     AstExpr **expr;
-    int nnames;       /* after `->`: tile: 2 × loops · split: 2 · fuse, rfactor: 1 · stage: 0 or 1 */
+    int nnames; /* after `->`: tile: 2 × loops · split: 2 · fuse, rfactor: 1 · stage: 0 or 1 */
     AstName *name;
     SchedTail tail;
     SchedScope scope; /* at, stage; accum is always reg */
     SchedLayout layout;
     bool async;
-    DType dtype;      /* accum; DT_NONE when not written */
+    DType dtype; /* accum; DT_NONE when not written */
     SchedBind bind;
-    AstName kernel;   /* microkernel: after `with` */
-    bool compose;     /* microkernel */
-    int nfrom, nto;   /* layout A (from) -> (to): dims as expressions over names of dims */
+    AstName kernel; /* microkernel: after `with` */
+    bool compose;   /* microkernel */
+    int nfrom, nto; /* layout A (from) -> (to): dims as expressions over names of dims */
     AstExpr **from, **to;
-    int nbody;        /* if, specialize */
+    int nbody; /* if, specialize */
     SchedStmt **body;
 };
 
@@ -81,23 +81,23 @@ typedef struct SchedParam {
     AstName name;
     Span span;
     int nvalues;
-    AstExpr **value;  /* in the order of the set */
+    AstExpr **value; /* in the order of the set */
     AstExpr *dflt;
-    AstExpr *where;   /* or NULL */
+    AstExpr *where; /* or NULL */
 } SchedParam;
 
 typedef struct Sched {
     AstName name, op;
     const char *target; /* after @, "cpu", "cpu:x86-64-v3", "gpgpu:a100"; NULL when not written */
     Span target_span;
-    AstExpr *when;      /* or NULL */
+    AstExpr *when; /* or NULL */
     int nparams;
     SchedParam *param;
     int nstmts;
     SchedStmt **stmt;
-    const char *doc;    /* the comment lines directly above */
+    const char *doc; /* the comment lines directly above */
     Span span;
-    bool broken;        /* a mistake in it was reported */
+    bool broken; /* a mistake in it was reported */
 } Sched;
 
 typedef struct SchedFile {
@@ -108,12 +108,14 @@ typedef struct SchedFile {
     Token *token;
 } SchedFile;
 
-/* ---- sched_parse.c: always a file, with what could be read, however many errors were reported; recovery at `;`. ---- */
+/* ---- sched_parse*.c: always a file, with what could be read, however many errors were reported; recovery at `;`. ---
+ * target.NAME in an expression is an AST_NAME of the text "target.NAME". */
 SchedFile *sched_parse(Arena *mem, const Source *src, Diags *diags);
 /* ---- sched_fmt.c: canonical text, comments kept; formatting twice changes nothing. ------------------------------- */
 void sched_format(Text *out, const SchedFile *f);
 
-/* ---- sched_eval.c -------------------------------------------------------------------------------------------------- */
+/* ---- sched_eval.c --------------------------------------------------------------------------------------------------
+ */
 /* A value of an expression: an integer, or undecided because a dim without a size takes part. */
 typedef struct SchedValue {
     bool known;
@@ -132,6 +134,7 @@ bool sched_eval(const SchedEnv *env, const AstExpr *e, Diags *diags, SchedValue 
  * `tcc targets` lists. */
 bool sched_target_value(const Target *t, const char *name, int64_t *v);
 int sched_target_names(const char *const **names);
+const char *sched_target_meaning(int name); /* in words, by number */
 
 /* Values for all params: given ones (--set) as they are, the others the defaults, or, when these break a condition
  * (`where`s; and `more`, capacities that only the applied schedule knows, NULL for none), the legal assignment that

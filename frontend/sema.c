@@ -78,7 +78,7 @@ static void unknown_const(Sema *s, const char *name)
     Diag *d = FE_ERROR(s, D_Z005_CONST_UNKNOWN, (Span){0}, s->ast->name.text, name);
     const char **names = NEW_ARRAY(s->mem, const char *, s->op->nconsts);
     for (int i = 0; i < s->op->nconsts; i++) names[i] = s->op->cst[i].name;
-    const char *near = fe_closest(s, name, s->op->nconsts, names);
+    const char *near = fe_closest(name, s->op->nconsts, names);
     if (near) fe_help_at(s, d, "did you mean `%s`?", near);
     for (int i = 0; i < s->op->ndims; i++)
         if (!strcmp(s->op->dim[i].name, name)) fe_help_at(s, d, "`%s` is a dim: give it with `--dim %s=…`", name, name);

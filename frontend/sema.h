@@ -18,6 +18,7 @@
 #define TCC_FRONTEND_SEMA_H
 
 #include "frontend/ast.h"
+#include "frontend/closest.h"
 #include "frontend/frontend.h"
 #include "ir/num.h"
 #include "ir/te.h"
@@ -150,10 +151,9 @@ FnSym *fe_fn(Sema *s, const char *name);
 void fe_add_fn(Sema *s, const AstFn *fn, bool bad);
 typedef enum Want { WANT_VALUE = 1, WANT_TENSOR = 2, WANT_FN = 4, WANT_SIZE = 8 } Want;
 bool fe_suggest(Sema *s, Diag *d, const char *name, Want want); /* whether there is one */
-const char *fe_closest(Sema *s, const char *name, int n, const char *const *among);
-const char *fe_what(const Sym *sym);                      /* "an input", "a dim" */
-bool fe_few(Sema *s, int n, const char *what, Span span); /* at most RANK_MAX? reports when not */
-const char *fe_src(Sema *s, Span span);                   /* the text at span, shortened */
+const char *fe_what(const Sym *sym);                            /* "an input", "a dim" */
+bool fe_few(Sema *s, int n, const char *what, Span span);       /* at most RANK_MAX? reports when not */
+const char *fe_src(Sema *s, Span span);                         /* the text at span, shortened */
 
 /* ---- sema_type.c */
 Val fe_typed(Sema *s, Expr *e, const Val *parts, int n); /* the parts' sizes are counted */

@@ -255,83 +255,28 @@ const char *fe_fresh_index(Sema *s, const char *name)
 }
 
 /* ---- suggestions ----------------------------------------------------------------------------------------------- */
-enum { NAME_MOST = 40 };
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-
-/* Edits (insert, drop, replace, swap neighbours) between two names; a difference of case alone is half an edit, so all
- * count twice. */
-static int distance(const char *a, const char *b)
-{
-    size_t na = strlen(a), nb = strlen(b);
-    if (na > NAME_MOST || nb > NAME_MOST) return 1000;
-    int prev2[NAME_MOST + 1] = {0}, prev[NAME_MOST + 1], row[NAME_MOST + 1];
-    for (size_t j = 0; j <= nb; j++) prev[j] = (int)(2 * j);
-    for (size_t i = 1; i <= na; i++) {
-        row[0] = (int)(2 * i);
-        for (size_t j = 1; j <= nb; j++) {
-            int same = a[i - 1] == b[j - 1] ? 0 : lower(a[i - 1]) == lower(b[j - 1]) ? 1 : 2;
-            int best = prev[j - 1] + same;
-            if (prev[j] + 2 < best) best = prev[j] + 2;
-            if (row[j - 1] + 2 < best) best = row[j - 1] + 2;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && prev2[j - 2] + 2 < best)
-                best = prev2[j - 2] + 2;
-            row[j] = best;
-        }
-        memcpy(prev2, prev, sizeof prev[0] * (nb + 1));
-        memcpy(prev, row, sizeof row[0] * (nb + 1));
-    }
-    return prev[nb];
-}
-
-typedef struct Closest {
-    const char *to, *name;
-    int edits;
-} Closest;
-
-static void consider(Closest *c, const char *name)
-{
-    int n = distance(c->to, name);
-    if (n < c->edits) *c = (Closest){c->to, name, n};
-}
-
-/* A name of n characters may differ by a third of them. */
-static Closest start(const char *name)
-{
-    int n = (int)strlen(name), most = n <= 2 ? 1 : n <= 5 ? 2 : 4;
-    return (Closest){name, NULL, most + 1};
-}
-
-const char *fe_closest(Sema *s, const char *name, int n, const char *const *among)
-{
-    (void)s;
-    Closest c = start(name);
-    for (int i = 0; i < n; i++) consider(&c, among[i]);
-    return c.name;
-}
-
 bool fe_suggest(Sema *s, Diag *d, const char *name, Want want)
 {
     if (!d) return true;
-    Closest c = start(name);
+    FeClosest c = fe_closest_start(name);
     if (want & WANT_FN) {
-        for (int i = 0; i < s->fns.n; i++) consider(&c, s->fns.at[i].fn->name.text);
+        for (int i = 0; i < s->fns.n; i++) fe_consider(&c, s->fns.at[i].fn->name.text);
         for (int o = 0; o < EX_COUNT; o++)
-            if (te_expr[o].kind == XK_CALL) consider(&c, te_expr[o].text);
+            if (te_expr[o].kind == XK_CALL) fe_consider(&c, te_expr[o].text);
         for (int t = 0; t < DT_COUNT; t++)
-            if (t != DT_INDEX) consider(&c, te_type[t].name);
-        for (int r = 0; r < RED_COUNT; r++) consider(&c, te_red_name[r]);
+            if (t != DT_INDEX) fe_consider(&c, te_type[t].name);
+        for (int r = 0; r < RED_COUNT; r++) fe_consider(&c, te_red_name[r]);
     }
     if ((want & WANT_VALUE) && s->frame)
-        for (int i = 0; i < s->frame->fn->nparams; i++) consider(&c, s->frame->fn->param[i].text);
+        for (int i = 0; i < s->frame->fn->nparams; i++) fe_consider(&c, s->frame->fn->param[i].text);
     if (want & WANT_VALUE)
-        for (int i = s->scope.n - 1; i >= (s->frame ? s->frame->scope : 0); i--) consider(&c, s->scope.at[i].name);
+        for (int i = s->scope.n - 1; i >= (s->frame ? s->frame->scope : 0); i--) fe_consider(&c, s->scope.at[i].name);
     for (int i = 0; i < s->syms.cap && !s->frame; i++) {
         const Sym *y = s->syms.what[i];
         if (!y) continue;
         bool tensor = y->kind == SYM_TENSOR, size = y->kind == SYM_DIM || y->kind == SYM_CONST;
         if ((tensor && (want & (WANT_VALUE | WANT_TENSOR))) || (size && (want & (WANT_VALUE | WANT_SIZE))))
-            consider(&c, y->name);
+            fe_consider(&c, y->name);
     }
     if (c.name) fe_help_at(s, d, "did you mean `%s`?", c.name);
     return c.name != NULL;

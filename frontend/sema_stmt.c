@@ -332,7 +332,7 @@ static void find_seq(Sema *s, const AstStmt *st, Left *l)
     const char *names[16];
     int n = 0;
     for (int i = 0; i < lhs->n && n < 16; i++) names[n++] = lhs->ix[i].name.text;
-    const char *near = fe_closest(s, st->seq.text, n, names);
+    const char *near = fe_closest(st->seq.text, n, names);
     fe_help_at(s, d, near ? "did you mean `%s`?" : "`seq` names the index along which the recurrence goes", near);
     l->ok = false;
 }
