@@ -405,6 +405,31 @@ static Iter *innermost_reduction(const PlanDef *d)
     return NULL;
 }
 
+static int64_t power_of_two_in(int64_t n) { return n & -n; }
+
+/* Columns that are no power of two in number, 48 say: vectors of the power of two in it side by side, innermost. Code
+ * generators have registers of such widths only. */
+static bool several_vectors(Apply *a, PlanDef *d, Iter *const *loop, int n)
+{
+    Iter *cols = loop[1];
+    int64_t all = iter_most(a->p, cols), lanes = power_of_two_in(all);
+    if (lanes == all || lanes < 4 || cols->kind != IT_INNER) return false;
+    const char *name = arena_printf(a->p->l->mem, "%s'v", cols->name);
+    d->loop.at[n++] = loop[2];
+    d->loop.at[n++] = loop[0];
+    d->loop.at[n++] = cols;
+    iter_split(a->p, d, cols, lanes, TAIL_GUARD, name, arena_printf(a->p->l->mem, "%s'l", cols->name), a->now->span);
+    cols->by->how = LOOP_UNROLL;
+    cols->by->with->how = LOOP_VECTOR;
+    cols->by->with->width = (int)lanes;
+    loop[0]->how = LOOP_UNROLL;
+    loop[2]->kernel = loop[0]->kernel = cols->by->kernel = cols->by->with->kernel = true;
+    cols->tail = cols->with->tail = TAIL_COMPOSE;
+    cols->with->unit = lanes;
+    if (a->now->compose && loop[0]->kind == IT_INNER) loop[0]->tail = loop[0]->with->tail = TAIL_COMPOSE;
+    return true;
+}
+
 static bool do_microkernel(Apply *a, const SchedStmt *s)
 {
     const Register *k = kernel_named(a, &s->kernel);
@@ -436,6 +461,7 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         Iter *it = d->loop.at[i];
         if (it != loop[0] && it != loop[1] && it != loop[2]) d->loop.at[n++] = it;
     }
+    if (k->how[1] == LOOP_VECTOR && several_vectors(a, d, loop, n)) return true;
     for (int i = 0; i < 3; i++) {
         Iter *it = loop[k->order[i]];
         d->loop.at[n++] = it;

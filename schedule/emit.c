@@ -178,30 +178,15 @@ static void piece(Emit *e, Iter *outer, Expr *at, Expr *off, Expr *n, Expr *when
     low_emit(l, tile_if(l->p, when, b, (Block){0}, outer->span));
 }
 
-/* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
-static void cut_loop(Emit *e, Iter *outer, int pos)
+/* What is left by kernels of 2^n units each, by the binary digits of how many units there are; then, masked, what is
+ * left of a unit. */
+static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
 {
     Lower *l = e->l;
-    Expr *n = iter_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
-    Expr *full = ix_op(l, EX_DIV, n, f), *rest = ix_op(l, EX_MOD, n, f);
-    int64_t known, left;
-    bool sure = ix_known(l, rest, &left);
-    outer->with->ext = f;
-    if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
-    outer->with->ext = NULL;
-    if (sure && left == 0) return;
-    if (outer->tail == TAIL_PEEL || sure) {
-        Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
-        if (outer->reduces && pos < e->acc_at) { /* a reduction over nothing has a result too */
-            Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
-            some = te_node(l->op, EX_OR, DT_U1, 2, (Expr *[]){some, none}, outer->span);
-        }
-        piece(e, outer, full, NULL, rest, some, pos);
-        return;
-    }
-    int64_t size = 1;
+    int64_t unit = outer->unit ? outer->unit : 1, size = unit;
+    Expr *zero = ix_int(l, 0);
     while (size * 2 < outer->factor) size *= 2;
-    for (; size >= 1; size /= 2) {
+    for (; size >= unit; size /= 2) {
         Expr *twice = ix_int(l, 2 * size), *before = ix_op(l, EX_DIV, rest, twice);
         Expr *digit = ix_op(l, EX_MOD, ix_op(l, EX_DIV, rest, ix_int(l, size)), ix_int(l, 2));
         int64_t most = (outer->factor - 1 - size) / (2 * size); /* where there is such a piece */
@@ -210,6 +195,40 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
         Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
         piece(e, outer, full, off, ix_int(l, size), when, pos);
     }
+    if (unit == 1) return;
+    Expr *units = ix_op(l, EX_DIV, rest, ix_int(l, unit)), *some = ix_op(l, EX_MOD, rest, ix_int(l, unit));
+    low_limited(l, units, (outer->factor - 1) / unit);
+    Iter *lanes = outer->with->by;
+    lanes->ext = ix_int(l, 1);
+    lanes->with->ext = some;
+    piece(e, outer, full, ix_op(l, EX_MUL, units, ix_int(l, unit)), some,
+          te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){some, zero}, outer->span), pos);
+    lanes->ext = lanes->with->ext = NULL;
+}
+
+/* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
+static void cut_loop(Emit *e, Iter *outer, int pos)
+{
+    Lower *l = e->l;
+    Expr *n = iter_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
+    Expr *full, *rest;
+    int64_t known, left;
+    lin_divide(l, n, outer->factor, &full, &rest);
+    bool sure = ix_known(l, rest, &left);
+    outer->with->ext = f;
+    if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
+    outer->with->ext = NULL;
+    if (sure && left == 0) return;
+    if (outer->tail == TAIL_PEEL || (sure && !outer->unit)) {
+        Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
+        if (outer->reduces && pos < e->acc_at) { /* a reduction over nothing has a result too */
+            Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
+            some = te_node(l->op, EX_OR, DT_U1, 2, (Expr *[]){some, none}, outer->span);
+        }
+        piece(e, outer, full, NULL, rest, some, pos);
+        return;
+    }
+    compose(e, outer, full, rest, pos);
 }
 
 static void leaf(Emit *e)
@@ -268,8 +287,8 @@ static int accumulator_place(const PlanDef *d)
 {
     if (!d->r) return -1;
     if (d->accum) return plan_index(d, d->accum) + 1;
-    for (int i = 0; i < d->loop.n; i++)
-        if (d->loop.at[i]->kernel) return i + 1; /* inside of its columns, which run in lanes */
+    for (int i = 0; i < d->loop.n; i++) /* inside of its columns, when these run in lanes around the rest */
+        if (d->loop.at[i]->kernel) return i + (d->loop.at[i]->how == LOOP_VECTOR && !d->loop.at[i]->reduces);
     int at = d->loop.n;
     while (at > 0 && d->loop.at[at - 1]->reduces) at--;
     return at;

@@ -99,9 +99,26 @@ static bool within(Lower *l, const Lin *a, int64_t by)
     return most < by;
 }
 
+/* Is e a multiple of by, whatever the variables are? */
+static bool multiple(Lower *l, Expr *e, int64_t by)
+{
+    if (e->op == EX_MIN || e->op == EX_MAX) return multiple(l, e->arg[0], by) && multiple(l, e->arg[1], by);
+    Lin a = lin_of(l, e);
+    if (a.overflow || a.c % by) return false;
+    for (int i = 0; i < a.n; i++)
+        if (a.t[i].k % by && !((a.t[i].atom->op == EX_MIN || a.t[i].atom->op == EX_MAX) && multiple(l, a.t[i].atom, by)))
+            return false;
+    return true;
+}
+
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r)
 {
     Expr *g = ix_int(l, by);
+    if (by > 0 && multiple(l, e, by) && (e->op == EX_MIN || e->op == EX_MAX)) {
+        *q = ix_op(l, EX_DIV, e, g);
+        *r = ix_int(l, 0);
+        return;
+    }
     Lin a = lin_of(l, e), quotient = {0}, rest = {0};
     if (!a.overflow && by > 0) {
         for (int i = 0; i < a.n; i++)

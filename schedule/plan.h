@@ -31,6 +31,7 @@ struct Iter {
     LoopKind how;
     int width;       /* VECTOR: lanes */
     bool kernel;     /* a loop of a microkernel: fixed */
+    int64_t unit;    /* OUTER under compose: pieces are multiples of it, what is left of it is masked; 0: 1 */
     /* while it is emitted */
     Expr *at;        /* its value: the loop's variable, or what a piece of a cut extent makes it; NULL: not open */
     Expr *ext;       /* its extent where that is not what it follows from (a region, a piece); else NULL */
