@@ -210,6 +210,9 @@ def wrong_files():
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=0", says="M|1..2147483647")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=-5")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=1099511627776")
+        check("M in 1..1099511627776" in d.err, d.err)
+        d.write("twice.te", COPY + COPY)
+        d.fails(1, "N033", "compile", "twice.te", "--op", "copy", says="twice.te:2:4|twice.te:1:4")
         d.fails(1, "R008", "compile", "where.te", "--dim", "N=7", says="N = 7")
         d.write("lock.so", b"\x7fELF garbage")
         d.fails(1, "R033", "run", "lock.so")
@@ -271,6 +274,8 @@ def hostile_sizes():
         for t in ("cpu", "interp"):
             quick(1, "C028", "run", "matmul.te", *big, "--input", "A=ones", "--input", "B=ones", "--target", t, says="4 TiB")
         quick(1, "(C028|R037)", "bench", "matmul.te", "--dim", "M=2147483647", "--dim", "N=2147483647", "--dim", "K=2147483647")
+        d.write("wide.te", "op f[N in 0..9223372036854775807](X: f32[N+1]) -> (Y: f32[N]) { Y[i] = X[i] }")
+        quick(1, "R037", "run", "wide.te", "--dim", "N=9223372036854775807", "--input", "X=ones", says="N = 9223372036854775807")
         d.write("deep.te", "op f[](x: f32) -> (y: f32) { y = " + "(" * 10000 + "x" + ")" * 10000 + " }")
         quick(1, "F002", "compile", "deep.te")
         d.write("minus.te", "op f[](x: f32) -> (y: f32) { y = " + "-" * 100000 + "x }")
