@@ -191,6 +191,14 @@ def broken_programs():
             check(re.search(r"bad\.te:\d+:\d+: error", d.err) is not None, f"{what}: no place: {d.err[:200]}")
         d.write("many.te", "op f[N](X: f32[N]) -> (Y: f32[N]) {\n  let a[i] = X[i] +\n  let b[i] = Q[i]\n  Y[i] = R[i]\n}\n")
         check(d.tcc("compile", "many.te").err.count("error[") >= 1, "several errors in one run")
+        for text, help in (("0 < i < N ? X[i] : 0.0", "do not chain"), ("F32(X[i])", "did you mean `f32`")):
+            d.write("bad.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{ Y[i] = {text} }}")
+            check(help in d.tcc("compile", "bad.te").err, d.err)
+        lets = "".join(f"  let t{k}[i in 0..N] = X[i+1]\n" for k in range(3000))
+        d.write("many.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{\n{lets}  Y[i] = X[i]\n}}\n")
+        start = time.monotonic()
+        check(d.tcc("compile", "many.te").err.count("error[B001") == 20 and "more errors" in d.err, d.err[-300:])
+        check(time.monotonic() - start < 3, "errors beyond those shown cost time")
 
 
 @test
