@@ -263,6 +263,9 @@ def wrong_inputs():
         d.write("w.npy", floats(7))
         d.fails(1, "R008", "run", "where.te", "--input", "X=w.npy", says="N = 7")
         d.fails(1, "R026", "run", "embed.te", "--dim", "V=5", "--dim", "D=2", "--input", "E=ones", "--input", "id=id.npy", says="E[id[t]|5")
+        d.write("wrap.te", "op f[N](X: f32[N], k: i64) -> (Y: f32[N]) { Y[i] = X[min(abs(i+k),0)] }")
+        for t in ("cpu", "interp"):
+            d.fails(1, "R026", "run", "wrap.te", "--target", t, "--dim", "N=1", "--input", "X=ones", "--input", "k=-9223372036854775808")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=200", "--input", "b=1")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1e39", "--input", "n=1", "--input", "b=1", says="1e39|f32")
         d.works("run", "s.te", "--input", "a=-inf", "--input", "n=1", "--input", "b=1")
