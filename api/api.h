@@ -139,6 +139,7 @@ tensorcc_status api_need(tensorcc_kernel *k, ApiVariant v);
 /* ---- shape.c: all report into d ---- */
 bool api_infer(const tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes, Diags *d);
 /* All sizes known, in range, conditions true. */
+void api_out_of_range(const Dim *dim, int64_t size, Diags *d); /* reports it */
 bool api_check_sizes(const tensorcc_kernel *k, const int64_t *sizes, Diags *d);
 bool api_shape(const tensorcc_kernel *k, int param, const int64_t *sizes, int64_t *shape, Diags *d);
 /* The checks of op that are false once its bound dims are put in. */

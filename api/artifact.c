@@ -246,10 +246,12 @@ static const char *read_metadata(Load *l)
     return all ? s + 1 : NULL;
 }
 
-/* The first feature ("+avx2,+fma") that this machine lacks, or NULL. */
-static const char *lacking(Load *l)
+/* What keeps this machine from running it, or NULL: another processor that it was made for by name (its features are
+ * LLVM's knowledge), or the first feature ("+avx2,+fma") that is lacking. */
+static const char *hindrance(Load *l)
 {
-    const Target *host = cg_target(l->mem, "cpu");
+    const Target *host = cg_target(l->mem, "cpu"), *named = cg_target(l->mem, l->target);
+    if (!named || !named->host) return "it is made for another one";
     const char *have = host && host->features ? host->features : "";
     for (const char *s = l->features; s && *s;) {
         size_t n = strcspn(s, ",");
@@ -260,7 +262,7 @@ static const char *lacking(Load *l)
             found = m == n && !strncmp(h, f, n);
             h += m + (h[m] == ',');
         }
-        if (!found) return f + 1;
+        if (!found) return arena_printf(l->mem, "it lacks %s", f + 1);
         s += n + (s[n] == ',');
     }
     return NULL;
@@ -316,10 +318,9 @@ static void load(void *arg)
         refuse(l, "what it says of itself cannot be read");
         return;
     }
-    const char *missing = lacking(l);
-    if (missing) {
-        l->status =
-            api_error(l->c, TENSORCC_E_ENV, D_R035_MACHINE, l->target, arena_printf(l->mem, "it lacks %s", missing));
+    const char *why = hindrance(l);
+    if (why) {
+        l->status = api_error(l->c, TENSORCC_E_ENV, D_R035_MACHINE, l->target, why);
         return;
     }
     l->status = tensorcc_parse(l->c, l->file, source, strlen(source), &l->m);

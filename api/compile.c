@@ -46,9 +46,18 @@ static int find_name(tensorcc_module *m, const char *name, Diags *d)
 const AstOp *api_find_op(tensorcc_module *m, const char *name, Diags *d)
 {
     int at = find_name(m, name, d);
-    for (int i = 0, n = 0; at >= 0 && i < m->file->nitems; i++)
-        if (m->file->item[i].op && n++ == at) return m->file->item[i].op;
-    return NULL;
+    const AstOp *found = NULL;
+    for (int i = 0, n = 0; at >= 0 && i < m->file->nitems; i++) {
+        const AstOp *op = m->file->item[i].op;
+        if (!op || n++ < at) continue;
+        if (found && ir_streq(op->name.text, found->name.text)) {
+            Diag *g = diag_error(d, D_N033_OP_TWICE, op->name.span, op->name.text);
+            diag_note(d, g, found->name.span, "the other one is here");
+            return NULL;
+        }
+        if (!found) found = op;
+    }
+    return found;
 }
 
 /* ---- checking, with the module's cache -----------------------------------------------------------------------------
@@ -195,11 +204,7 @@ TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaul
         if (!parse_size(v[i].value, &x)) {
             diag_error(d, D_R006_SIZE, (Span){0}, v[i].value, v[i].name);
         } else if (strcmp(v[i].value, "?") && (x < dim->lo || x > dim->hi)) {
-            Diag *g =
-                diag_error(d, D_R007_RANGE, (Span){0}, v[i].name, (long long)x, (long long)dim->lo, (long long)dim->hi);
-            diag_note(d, g, dim->span,
-                      dim->has_range ? "the range is given here" : "a range may be given here: `%s in 0..%lld`",
-                      dim->name, (long long)INT32_MAX);
+            api_out_of_range(dim, x, d);
         } else if (dim->value >= 0 && x != dim->value) {
             diag_error(d, D_R032_FIXED, dim->span, dim->name, (long long)dim->value, (long long)x);
         } else {

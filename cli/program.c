@@ -69,7 +69,8 @@ int program_open(App *a, const Request *r, Program *p)
         p->artifact = true;
         rc = refuse_options(a, r);
         if (!rc) rc = cli_status(a, tensorcc_load(a->ctx, r->file, &p->kernel));
-        return rc;
+        const char *op = rc ? NULL : tensorcc_kernel_op(p->kernel);
+        return op && r->op && strcmp(op, r->op) ? cli_error(a, C039_OP, r->file, op, r->op) : rc;
     }
     a->source = text;
     const char *name = strcmp(r->file, "-") ? r->file : "<stdin>";
