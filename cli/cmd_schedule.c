@@ -23,7 +23,7 @@ static int choose(App *a, const What **out)
         return OK;
     }
     const char *near = args_nearest(word, 3, names);
-    return cli_error_help(a, C039_SCHEDULE,
+    return cli_error_help(a, C041_SCHEDULE,
                           near ? cli_printf(a, "did you mean `%s`?", near) : "one of check, print and space", word);
 }
 

@@ -163,6 +163,26 @@ bool low_same(const Lower *l, const Expr *a, const Expr *b)
     return true;
 }
 
+void low_walk(Lower *l) { l->walks++; }
+
+bool low_first(Lower *l, const Expr *e)
+{
+    if (e->id >= l->nwalk) {
+        int n = l->op->nexprs * 2 + 64, *grown = NEW_ARRAY(l->mem, int, n);
+        Expr **made = NEW_ARRAY(l->mem, Expr *, n);
+        if (l->nwalk) {
+            memcpy(grown, l->walk, sizeof *grown * (size_t)l->nwalk);
+            memcpy(made, l->made, sizeof(Expr *) * (size_t)l->nwalk);
+        }
+        l->made = made;
+        l->walk = grown;
+        l->nwalk = n;
+    }
+    bool first = l->walk[e->id] != l->walks;
+    l->walk[e->id] = l->walks;
+    return first;
+}
+
 bool ix_over_dims(const Expr *e)
 {
     if (e->op == EX_VAR || e->op == EX_LOAD) return false;
@@ -656,13 +676,26 @@ static void emit_group(Lower *l, const Group *g)
     if (chunks) low_loop_end(l, &outer, CHUNK, parallel ? LOOP_PARALLEL : LOOP_SERIAL, 0, g->outer[0], 0);
 }
 
+/* The depth of e as a tree; depth[]: of what is known already, by expression id. */
+static int depth_of(Lower *l, int *depth, const Expr *e)
+{
+    if (depth[e->id]) return depth[e->id];
+    int deepest = 0;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        int d = depth_of(l, depth, te_child(e, i));
+        if (d > deepest) deepest = d;
+    }
+    return depth[e->id] = deepest + 1;
+}
+
 static void define_works(Lower *l)
 {
     l->work = NEW_ARRAY(l->mem, Work, l->op->ndefs + 1);
     l->nworks = l->op->ndefs;
+    int *depth = NEW_ARRAY(l->mem, int, l->op->nexprs + 1);
     for (int i = 0; i < l->op->ndefs; i++) {
         const Def *d = l->op->def[i];
-        l->work[i] = (Work){.def = d, .nix = d->nix, .ix = d->ix, .rhs = d->rhs};
+        l->work[i] = (Work){.def = d, .nix = d->nix, .ix = d->ix, .rhs = d->rhs, .depth = depth_of(l, depth, d->rhs)};
     }
 }
 

@@ -20,6 +20,7 @@ typedef struct Work {
     int nix;
     Var **ix;
     Expr *rhs;
+    int depth;     /* rhs, as a tree, is no deeper */
     bool gone;     /* inlined everywhere */
     bool snapshot; /* an inout whose old values are read at other places: they are copied first */
     Tensor *old;   /* the copy */
@@ -75,6 +76,8 @@ typedef struct Lower {
     Stmts *out;     /* where statements go */
     Expr **bound;   /* by var id: what a TE variable stands for (NULL: itself) */
     int nbound;
+    Expr **made; /* by expression id: what fuse_inline_one made of it in this walk */
+    int *walk, nwalk, walks; /* by expression id: the number of the walk that came by last */
     VEC(View *) views; /* tensors that are found elsewhere at this place */
     VEC(Limit) limits;
     VEC(Memo) memo; /* expressions already lowered at this place */
@@ -122,6 +125,8 @@ Expr *ix_op(Lower *l, ExprOp o, Expr *a, Expr *b); /* ADD SUB MUL DIV MOD MIN MA
 bool ix_known(const Lower *l, const Expr *e, int64_t *v);
 bool ix_over_dims(const Expr *e); /* mentions no variables and no data */
 int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
+void low_walk(Lower *l); /* a new walk over expressions begins; walks do not nest */
+bool low_first(Lower *l, const Expr *e); /* the walk comes to e for the first time */
 Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
 Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
 bool low_same(const Lower *l, const Expr *a, const Expr *b); /* equal as index expressions */

@@ -144,7 +144,7 @@ def usage_errors():
     with Dir(matmul__te=MATMUL, a__te=TWO) as d:
         d.fails(2, "C001", "compil", "matmul.te", says="compile")
         d.fails(2, "C001", "help", "frobnicate")
-        for c in "tune db schedule asm disasm sim".split():
+        for c in "tune db asm disasm sim".split():
             d.fails(2, "C002", c, "x", says="not part of this version")
         d.fails(2, "C003", "run", "matmul.te", "--inptu", "A=ones", says="--input")
         d.fails(2, "C003", "run", "matmul.te", "-x")
@@ -173,7 +173,8 @@ def usage_errors():
         d.fails(2, "R010", "compile", "matmul.te", "--schedule", "best")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:x")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:0")
-        d.fails(1, "C016", "compile", "matmul.te", "--schedule", "fast.sched:best")
+        d.fails(1, "R040", "compile", "matmul.te", "--schedule", "fast.sched:best", says="No such file")
+        d.fails(2, "C041", "schedule", "frobnicate", "matmul.te", says="check, print and space")
         # options anywhere, both ways to write them
         d.works("--dim=M=4", "compile", "--dim", "N=4", "matmul.te", "--dim=K=4")
         check("M = 4, N = 4, K = 4" in d.out, d.out)
