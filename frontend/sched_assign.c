@@ -70,12 +70,11 @@ static const char *open_dim(const TeOp *op, const AstExpr *e)
     return NULL;
 }
 
-/* Sets and defaults use params above; what a condition waits for is the last param that it names. */
-static bool look(Search *x)
+/* Sets and defaults use params above. */
+static bool check_order(Search *x)
 {
     bool ok = true;
-    for (int i = x->s->nparams - 1; i >= 0; i--) x->knob[i].first_cond = x->knob[i].next_cond = -1;
-    for (int i = x->s->nparams - 1; i >= 0; i--) {
+    for (int i = 0; i < x->s->nparams; i++) {
         const SchedParam *a = &x->s->param[i];
         for (int k = 0; k <= a->nvalues; k++) {
             const AstExpr *at, *e = k < a->nvalues ? a->value[k] : a->dflt;
@@ -85,13 +84,22 @@ static bool look(Search *x)
             diag_error(x->diags, D_S024_LATER, at->span, at->text, last == i ? "here" : "below");
             ok = false;
         }
-        if (!a->where) continue;
-        int last = last_param(x->s, a->where, NULL);
+    }
+    return ok;
+}
+
+/* A condition waits for the last param that it names. */
+static void hang_conditions(Search *x)
+{
+    for (int i = 0; i < x->s->nparams; i++) x->knob[i].first_cond = x->knob[i].next_cond = -1;
+    for (int i = x->s->nparams - 1; i >= 0; i--) {
+        const AstExpr *cond = x->s->param[i].where;
+        int last = cond ? last_param(x->s, cond, NULL) : 0;
+        if (!cond) continue;
         Knob *waits_for = &x->knob[last > 0 ? last : 0];
         x->knob[i].next_cond = waits_for->first_cond;
         waits_for->first_cond = i;
     }
-    return ok;
 }
 
 static bool check_names(const Search *x)
@@ -269,10 +277,7 @@ static bool conditions_at(Search *x, int i)
 /* Completes an assignment of the params below i with exactly so many further changes. */
 static bool complete(Search *x, int i, int changes)
 {
-    if (i == x->s->nparams) {
-        x->tries++;
-        return !x->more || x->more(x->user, x->param);
-    }
+    if (i == x->s->nparams) return !x->more || x->more(x->user, x->param);
     Knob *k = &x->knob[i];
     x->steps++;
     if (changes > k->free_after || (k->dependent && !evaluate(x, i, NULL))) return false;
@@ -283,6 +288,7 @@ static bool complete(Search *x, int i, int changes)
         bool last = i + 1 == x->s->nparams && changed != changes;
         if (changed > changes || last) continue;
         x->param[i] = v;
+        x->tries += i + 1 == x->s->nparams;
         if (conditions_at(x, i) && complete(x, i + 1, changes - changed)) return true;
     }
     return false;
@@ -345,7 +351,8 @@ bool sched_assign(Arena *mem, const Sched *s, const TeOp *op, const Target *t, i
     x.env = (SchedEnv){.sched = s, .param = param, .op = op, .target = t};
     x.knob = NEW_ARRAY(mem, Knob, s->nparams + 1);
     memset(param, 0, sizeof *param * (size_t)s->nparams);
-    if (!check_names(&x) || !check_given(&x, nset, set) || !look(&x) || !start(&x, nset, set)) return false;
+    if (!check_names(&x) || !check_given(&x, nset, set) || !check_order(&x) || !start(&x, nset, set)) return false;
+    hang_conditions(&x);
     int64_t *first = arena_dup(mem, param, sizeof *param * (size_t)s->nparams);
     int before = diags->errors;
     if (conditions_hold(&x)) return true;
