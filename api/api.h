@@ -14,6 +14,7 @@
 #include "ir/num.h"
 #include "ir/te_interp.h"
 #include "runtime/runtime.h"
+#include "frontend/sched.h"
 #include "schedule/schedule.h"
 
 typedef struct ApiMessage ApiMessage; /* context.c: a thread's last message */
@@ -50,6 +51,7 @@ struct tensorcc_module {
     Arena *mem;
     Source src;
     AstFile *file;    /* of `.te` text, else NULL */
+    SchedFile *sched; /* of `.sched` text, else NULL; it has no ops */
     TileProg *tile;   /* of Tile IR text, else NULL; never compiled itself: each kernel reads its own */
     const char **ops; /* names */
     int nops;

@@ -24,7 +24,8 @@ static const char *names_text(Arena *mem, int n, const char *const *names)
 static int find_name(tensorcc_module *m, const char *name, Diags *d)
 {
     if (!m->nops) {
-        diag_error(d, D_R001_NO_OP, (Span){0}, m->src.name);
+        Diag *g = diag_error(d, D_R001_NO_OP, (Span){0}, m->src.name);
+        if (m->sched) diag_help(d, g, "it holds schedules: name the file with the op, and this one with --schedule");
         return -1;
     }
     if (!name && m->nops == 1) return 0;

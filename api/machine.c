@@ -48,6 +48,22 @@ static void string(Text *t, const char *name, const char *v)
     api_json_string(t, v);
 }
 
+/* What schedules may ask for: target.NAME. */
+static void properties(Text *t, const Target *g)
+{
+    const char *const *name;
+    int n = sched_target_names(&name);
+    text_add(t, ", \"properties\": {");
+    for (int i = 0; i < n; i++) {
+        int64_t v = 0;
+        sched_target_value(g, name[i], &v);
+        text_printf(t, "%s\"%s\": {\"value\": %lld, \"meaning\": ", i ? ", " : "", name[i], (long long)v);
+        api_json_string(t, sched_target_meaning(i));
+        text_add(t, "}");
+    }
+    text_add(t, "}");
+}
+
 static void describe(Text *t, const Target *g)
 {
     text_add(t, "{\"name\": ");
@@ -74,6 +90,7 @@ static void describe(Text *t, const Target *g)
     field(t, "l3", g->l3);
     field(t, "line", g->line);
     field(t, "cores", g->cores);
+    properties(t, g);
     text_add(t, "}");
 }
 

@@ -1,5 +1,5 @@
 /* module: a file of ops, parsed: `.te`, or the Tile IR text of one op (a name that ends in .tile, or text that starts
- * with the word `tile`). */
+ * with the word `tile`); or a file of schedules (a name that ends in .sched), which has no ops. */
 #include "api/api.h"
 
 #include <stdlib.h>
@@ -14,11 +14,17 @@ typedef struct Parse {
     tensorcc_status status;
 } Parse;
 
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t n = strlen(name), e = strlen(ending);
+    return n > e && !strcmp(name + n - e, ending);
+}
+
 static bool is_tile(const char *name, const char *text, size_t len)
 {
-    size_t n = strlen(name), at = 0;
-    if (n > 5 && !strcmp(name + n - 5, ".tile")) return true;
-    if (n > 3 && !strcmp(name + n - 3, ".te")) return false;
+    size_t at = 0;
+    if (ends_in(name, ".tile")) return true;
+    if (ends_in(name, ".te")) return false;
     while (at < len) { /* past space and comments */
         if (strchr(" \t\r\n", text[at]) && text[at]) {
             at++;
@@ -40,7 +46,9 @@ static void parse(void *arg)
     m->mem = p->mem;
     m->src = (Source){arena_strdup(p->mem, p->name), arena_strndup(p->mem, p->text, p->len), p->len};
     Diags d = {.mem = p->mem};
-    if (is_tile(p->name, p->text, p->len)) {
+    if (ends_in(p->name, ".sched")) {
+        m->sched = sched_parse(p->mem, &m->src, &d);
+    } else if (is_tile(p->name, p->text, p->len)) {
         m->tile = tile_parse(p->mem, &m->src, &d);
         if (m->tile) m->nops = 1;
     } else {
@@ -116,6 +124,8 @@ static void format(void *arg)
     text_add(&f->text, "");
     if (f->m->file) {
         fe_format(&f->text, f->m->file);
+    } else if (f->m->sched) {
+        sched_format(&f->text, f->m->sched);
     } else {
         tile_print(&f->text, f->m->tile);
     }

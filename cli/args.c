@@ -164,7 +164,8 @@ static int take(App *a, int o, const char *value, int *i)
         if (value) return cli_error(a, C005_VALUE, option[o].name);
         value = "";
     } else if (!value) {
-        if (*i + 1 >= a->argc || !strncmp(a->argv[*i + 1], "--", 2)) return cli_error(a, C004_NO_VALUE, shown, option[o].argument);
+        if (*i + 1 >= a->argc || !strncmp(a->argv[*i + 1], "--", 2))
+            return cli_error(a, C004_NO_VALUE, shown, option[o].argument);
         value = a->argv[++*i];
     }
     if (option[o].often == ONE && a->opt[o].n) return cli_error(a, C007_TWICE, option[o].name);

@@ -1,4 +1,4 @@
-/* fmt: .te files in canonical form, in place; `-` goes from standard input to standard output. */
+/* fmt: .te and .sched files in canonical form, in place; `-` goes from standard input to standard output. */
 #include "cli/cli.h"
 
 #include <string.h>

@@ -25,6 +25,16 @@ static const char *text(const json_t *o, const char *key)
 
 static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
 
+/* What schedules may ask a target for, with the values of this machine. */
+static void properties(const json_t *target)
+{
+    const char *key;
+    json_t *all = json_object_get(target, "properties"), *v;
+    if (!json_object_size(all)) return;
+    printf("\nin schedules, for %s:\n", text(target, "name"));
+    json_object_foreach(all, key, v) printf("  target.%-14s %10.0f  %s\n", key, number(v, "value"), text(v, "meaning"));
+}
+
 int run_targets(App *a)
 {
     json_t *all, *t;
@@ -42,6 +52,7 @@ int run_targets(App *a)
                    json_is_true(json_object_get(t, "masks")) ? ", masks" : "");
         printf("%s\n", json_is_true(json_object_get(t, "host")) ? "" : "  (not this machine)");
     }
+    if (!a->json) properties(json_array_get(all, 0));
     json_object_set_new(a->result, "targets", all);
     return OK;
 }

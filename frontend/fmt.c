@@ -7,37 +7,10 @@
  *   - spaces around operators, but arithmetic inside [ ] and { } is tight, and so are lists of plain indices or names;
  *   - a header that does not fit on one line has its sizes, its parameters and its `where` on lines of their own;
  *   - what still does not fit breaks after a comma or before an operator, the outermost one, and is indented by 4. */
+#include "frontend/fmt.h"
 #include "frontend/frontend.h"
-#include "frontend/lex.h"
 
 #include <string.h>
-
-enum { COLUMNS = 100, CONTINUE = 4 };
-
-/* What may stand between a piece and the one before it. */
-typedef struct Piece {
-    int token;
-    bool space;
-    int cost; /* of breaking the line before it: lower is better; NEVER */
-} Piece;
-
-enum { NEVER = 1 << 30, LEVEL = 16 }; /* LEVEL: what one level of brackets adds to the cost */
-
-typedef VEC(Piece) Pieces;
-
-typedef struct Formatter {
-    Text *out;
-    const AstFile *f;
-    Arena *mem;
-    uint8_t *tight; /* per token: arithmetic is tight here; for a comma: no space after it */
-    int *depth;     /* per token: brackets around it */
-    bool fresh;     /* nothing is on the current line */
-    bool in_header;
-    size_t base; /* where out began */
-} Formatter;
-
-static const Token *tok(const Formatter *m, int i) { return &m->f->token[i]; }
-static bool is_comment(const Formatter *m, int i) { return tok(m, i)->kind == T_COMMENT; }
 
 static bool opens(const Token *t)
 {
@@ -63,7 +36,7 @@ typedef struct Open {
 static void end_list(Formatter *m, const Open *o, int depth, int end)
 {
     for (int i = o->from; i < end && o->list && o->plain; i++)
-        if (tok(m, i)->kind == T_COMMA && m->depth[i] == depth) m->tight[i] = true;
+        if (fmt_tok(m, i)->kind == T_COMMA && m->depth[i] == depth) m->tight[i] = true;
 }
 
 /* Fills tight and depth. */
@@ -71,8 +44,8 @@ static void look(Formatter *m)
 {
     VEC(Open) stack = {0};
     Open top = {0};
-    for (int i = 0; i < m->f->ntokens; i++) {
-        const Token *t = tok(m, i);
+    for (int i = 0; i < m->ntokens; i++) {
+        const Token *t = fmt_tok(m, i);
         Open *o = stack.n ? &stack.at[stack.n - 1] : &top;
         if (closes(t) && stack.n) {
             end_list(m, o, stack.n, i);
@@ -124,7 +97,7 @@ static bool is_arithmetic(const Token *t)
 
 static bool space(const Formatter *m, int before, int i)
 {
-    const Token *a = tok(m, before), *b = tok(m, i);
+    const Token *a = fmt_tok(m, before), *b = fmt_tok(m, i);
     if (b->role == ROLE_BODY_OPEN || b->role == ROLE_BODY_CLOSE || a->role == ROLE_BODY_OPEN) return true;
     if (a->kind == T_COMMA) return !m->tight[before];
     if (a->kind == T_SEMI) return true;
@@ -144,15 +117,15 @@ static bool space(const Formatter *m, int before, int i)
 /* What breaking the line before token i costs. The operators of lower precedence are outer ones. */
 static int cost(const Formatter *m, int before, int i)
 {
-    const Token *a = tok(m, before), *b = tok(m, i);
-    int level = m->depth[i] * LEVEL;
+    const Token *a = fmt_tok(m, before), *b = fmt_tok(m, i);
+    int level = m->depth[i] * FMT_LEVEL;
     if (a->kind == T_COMMA && level == 0 && !m->in_header) return 9; /* between the left sides of a statement */
     if (a->kind == T_COMMA || a->kind == T_SEMI) return level;
     switch (b->kind) {
     case T_ARROW:
     case T_WHERE: return level + 1;
     case T_QUESTION: return level + 2;
-    case T_COLON: return b->role == ROLE_COND_COLON ? level + 2 : NEVER;
+    case T_COLON: return b->role == ROLE_COND_COLON ? level + 2 : FMT_NEVER;
     case T_OR: return level + 3;
     case T_AND: return level + 4;
     case T_EQ:
@@ -162,106 +135,13 @@ static int cost(const Formatter *m, int before, int i)
     case T_GT:
     case T_GE: return level + 5;
     case T_ADD:
-    case T_SUB: return b->role == ROLE_UNARY ? NEVER : level + 6;
+    case T_SUB: return b->role == ROLE_UNARY ? FMT_NEVER : level + 6;
     case T_MUL:
     case T_DIV:
     case T_MOD: return level + 7;
     case T_BAR: return level + 8;
-    default: return a->kind == T_ASSIGN ? level + 9 : NEVER;
+    default: return a->kind == T_ASSIGN ? level + 9 : FMT_NEVER;
     }
-}
-
-/* ---- lines --------------------------------------------------------------------------------------------------- */
-
-static void new_line(Formatter *m)
-{
-    if (!m->fresh) text_char(m->out, '\n');
-    m->fresh = true;
-}
-
-static void put(Formatter *m, int indent, bool gap, int i)
-{
-    if (m->fresh) {
-        for (int k = 0; k < indent; k++) text_char(m->out, ' ');
-    } else if (gap) {
-        text_char(m->out, ' ');
-    }
-    text_addn(m->out, m->f->src->text + tok(m, i)->at, tok(m, i)->len);
-    m->fresh = false;
-}
-
-/* Two spaces before a comment that follows something. */
-static void put_comment(Formatter *m, int indent, int i)
-{
-    if (tok(m, i)->lines > 0) new_line(m);
-    if (!m->fresh) text_char(m->out, ' ');
-    put(m, indent, true, i);
-    new_line(m);
-}
-
-static void put_pieces(Formatter *m, const Piece *p, int n, int indent)
-{
-    for (int i = 0; i < n; i++) put(m, indent, p[i].space, p[i].token);
-}
-
-static int64_t width(const Formatter *m, const Piece *p, int n)
-{
-    int64_t w = 0;
-    for (int i = 0; i < n; i++) w += (int64_t)tok(m, p[i].token)->len + (i > 0 && p[i].space);
-    return w;
-}
-
-/* Prints pieces that no comment interrupts, from the start of a line on; each line but the very first is indented by
- * CONTINUE more. */
-static void fill(Formatter *m, const Piece *p, int n, int indent, bool first)
-{
-    int from = 0, line = first ? indent : indent + CONTINUE;
-    int64_t w = line;
-    for (int i = 0; i < n; i++) {
-        w += (int64_t)tok(m, p[i].token)->len + (i > from && p[i].space);
-        while (w > COLUMNS) {
-            int best = 0;
-            for (int k = from + 1; k <= i; k++)
-                if (p[k].cost < NEVER && (!best || p[k].cost <= p[best].cost)) best = k;
-            if (!best) break;
-            put_pieces(m, p + from, best - from, line);
-            new_line(m);
-            from = best;
-            line = indent + CONTINUE;
-            w = line + width(m, p + from, i - from + 1);
-        }
-    }
-    put_pieces(m, p + from, n - from, line);
-}
-
-/* Prints the tokens from..to (excluded) from the start of a line on, comments where they stand. */
-static void region(Formatter *m, int from, int to, int indent)
-{
-    Pieces p = {0};
-    int before = -1;
-    bool first = true;
-    for (int i = from; i < to; i++) {
-        if (!is_comment(m, i)) {
-            Piece piece = {i, before >= 0 && space(m, before, i), before >= 0 ? cost(m, before, i) : NEVER};
-            VEC_PUSH(m->mem, &p, piece);
-            before = i;
-            continue;
-        }
-        if (p.n) {
-            fill(m, p.at, p.n, indent, first);
-            first = false;
-        }
-        p.n = 0;
-        put_comment(m, first ? indent : indent + CONTINUE, i);
-    }
-    if (p.n) fill(m, p.at, p.n, indent, first);
-}
-
-/* At the start of something that gets a line of its own: the line break, and the blank line that was there. */
-static void start(Formatter *m, int i, bool blank_allowed)
-{
-    new_line(m);
-    if (blank_allowed && tok(m, i)->lines > 1 && m->out->n > m->base) text_char(m->out, '\n');
 }
 
 /* ---- items --------------------------------------------------------------------------------------------------- */
@@ -270,93 +150,100 @@ static bool fits(Formatter *m, int from, int to)
 {
     int64_t w = 0;
     for (int i = from, before = -1; i < to; before = i++) {
-        if (is_comment(m, i)) return false;
-        w += tok(m, i)->len + (before >= 0 && space(m, before, i));
+        if (fmt_is_comment(m, i)) return false;
+        w += fmt_tok(m, i)->len + (before >= 0 && space(m, before, i));
     }
-    return w <= COLUMNS;
+    return w <= FMT_COLUMNS;
 }
 
 /* The tokens from..to, `{` included. Comments that follow the brace belong to the body. */
 static void header(Formatter *m, int from, int to)
 {
     if (fits(m, from, to)) {
-        region(m, from, to, 0);
+        fmt_region(m, from, to, 0);
         return;
     }
     int indent = 0;
     for (int i = from + 1; i < to; i++) {
-        const Token *t = tok(m, i);
+        const Token *t = fmt_tok(m, i);
         if (t->role != ROLE_PARAMS && !(t->kind == T_WHERE && m->depth[i] == 0)) continue;
-        while (i - 1 > from && is_comment(m, i - 1) && tok(m, i - 1)->lines > 0) /* above it */
+        while (i - 1 > from && fmt_is_comment(m, i - 1) && fmt_tok(m, i - 1)->lines > 0) /* above it */
             i--;
-        region(m, from, i, indent);
-        new_line(m);
+        fmt_region(m, from, i, indent);
+        fmt_new_line(m);
         indent = 2;
         from = i;
-        while (is_comment(m, i)) i++;
+        while (fmt_is_comment(m, i)) i++;
     }
-    region(m, from, to, indent);
+    fmt_region(m, from, to, indent);
 }
 
 /* The tokens of one op or fn. */
 static void item(Formatter *m, int from, int to)
 {
     int open = from;
-    while (open < to && tok(m, open)->role != ROLE_BODY_OPEN) open++;
+    while (open < to && fmt_tok(m, open)->role != ROLE_BODY_OPEN) open++;
     m->in_header = true;
     header(m, from, open < to ? open + 1 : to);
     m->in_header = false;
     bool blank = false;
     for (int i = open + 1; i < to;) {
-        if (tok(m, i)->role == ROLE_BODY_CLOSE) {
-            if (i > open + 1) new_line(m);
-            put(m, 0, false, i++);
+        if (fmt_tok(m, i)->role == ROLE_BODY_CLOSE) {
+            if (i > open + 1) fmt_new_line(m);
+            fmt_put(m, 0, false, i++);
             continue;
         }
-        if (is_comment(m, i) && tok(m, i)->lines == 0) {
-            put_comment(m, 2, i++);
+        if (fmt_is_comment(m, i) && fmt_tok(m, i)->lines == 0) {
+            fmt_put_comment(m, 2, i++);
             continue;
         }
-        start(m, i, blank);
+        fmt_start(m, i, blank);
         blank = true;
         int end = i + 1;
-        if (!is_comment(m, i))
-            while (end < to && tok(m, end)->role != ROLE_STMT && tok(m, end)->role != ROLE_BODY_CLOSE) end++;
-        while (end > i + 1 && is_comment(m, end - 1)) /* after the statement, not in it */
+        if (!fmt_is_comment(m, i))
+            while (end < to && fmt_tok(m, end)->role != ROLE_STMT && fmt_tok(m, end)->role != ROLE_BODY_CLOSE) end++;
+        while (end > i + 1 && fmt_is_comment(m, end - 1)) /* after the statement, not in it */
             end--;
-        region(m, i, end, 2);
+        fmt_region(m, i, end, 2);
         i = end;
     }
-    new_line(m);
+    fmt_new_line(m);
 }
 
 void fe_format(Text *out, const AstFile *f)
 {
-    Formatter m = {.out = out, .f = f, .mem = out->mem, .fresh = true};
+    Formatter m = {.out = out,
+                   .src = f->src,
+                   .token = f->token,
+                   .ntokens = f->ntokens,
+                   .mem = out->mem,
+                   .fresh = true,
+                   .space = space,
+                   .cost = cost};
     m.tight = NEW_ARRAY(m.mem, uint8_t, f->ntokens);
     m.depth = NEW_ARRAY(m.mem, int, f->ntokens);
     look(&m);
     text_add(out, ""); /* out->s is a text even when nothing follows */
     m.base = out->n;
-    for (int i = 0; i < f->ntokens && tok(&m, i)->kind != T_END;) {
-        if (is_comment(&m, i) && tok(&m, i)->lines == 0) {
+    for (int i = 0; i < f->ntokens && fmt_tok(&m, i)->kind != T_END;) {
+        if (fmt_is_comment(&m, i) && fmt_tok(&m, i)->lines == 0) {
             if (m.out->n > m.base && m.out->s[m.out->n - 1] == '\n') { /* behind an item's last token */
                 m.out->s[--m.out->n] = 0;
                 m.fresh = false;
             }
-            put_comment(&m, 0, i++);
+            fmt_put_comment(&m, 0, i++);
             continue;
         }
-        start(&m, i, true);
+        fmt_start(&m, i, true);
         int end = i + 1;
-        if (is_comment(&m, i)) {
-            put_comment(&m, 0, i);
+        if (fmt_is_comment(&m, i)) {
+            fmt_put_comment(&m, 0, i);
         } else {
-            while (tok(&m, end)->kind != T_END && tok(&m, end)->role != ROLE_ITEM) end++;
-            while (end > i + 1 && is_comment(&m, end - 1)) end--;
+            while (fmt_tok(&m, end)->kind != T_END && fmt_tok(&m, end)->role != ROLE_ITEM) end++;
+            while (end > i + 1 && fmt_is_comment(&m, end - 1)) end--;
             item(&m, i, end);
         }
         i = end;
     }
-    new_line(&m);
+    fmt_new_line(&m);
 }

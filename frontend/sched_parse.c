@@ -45,6 +45,8 @@ static void skip_statement(SchedParser *x, int from)
     }
 }
 
+static const char param_form[] = "param NAME in {a, b, c} = a [where condition]";
+
 /* ---- params -------------------------------------------------------------------------------------------------- */
 
 /* Known only where all of it is written as integers. */
@@ -94,7 +96,7 @@ static bool param(SchedParser *x, SchedParam *a)
     if (!p->failed) {
         check_default(x, a);
     } else if (p->diags->last != before && p->diags->last->code == D_F001_EXPECTED) {
-        fe_help(p, p->diags->last, "it is written `param NAME in {a, b, c} = a [where condition]`");
+        fe_help(p, p->diags->last, "it is written `%s`", param_form);
     }
     return !p->failed;
 }
@@ -147,15 +149,16 @@ static void no_statement(SchedParser *x)
     if (semicolon) fe_help(p, d, "a `;` ends a statement, and a block ends with its `}`: leave it out");
 }
 
-/* The `;` of a statement; a missing one in front of another statement is no reason to skip that. */
-static void end_statement(SchedParser *x)
+/* The `;` of a statement of this form; a missing one in front of another statement is no reason to skip that. */
+static void end_statement(SchedParser *x, const char *form)
 {
     Parser *p = &x->p;
-    if (p->failed || fe_accept(p, T_SEMI)) return;
+    if (p->failed || x->full || fe_accept(p, T_SEMI)) return;
     const Token *last = &p->tok[p->last];
     bool at_end = fe_first_on_line(p, p->at) || fe_kind(p) == T_RBRACE || fe_kind(p) == T_END;
     if (p->tok[p->at].bad || !at_end) {
-        fe_expected_here(p, "`;` after the statement");
+        Diag *d = fe_expected_here(p, "`;` after the statement");
+        if (!fe_starts_sched(p, p->at)) fe_help(p, d, "it is written `%s`", form);
     } else {
         diag_error(p->diags, D_F001_EXPECTED, (Span){p->src, last->at + last->len, 0}, "`;` after the statement",
                    fe_kind(p) == T_RBRACE || fe_kind(p) == T_END ? fe_found(p) : "the end of the line");
@@ -204,10 +207,10 @@ static void statements(SchedParser *x, Stmts *to, Params *params)
         SchedKind kind = sched_statement_at(p, from);
         if (sched_is(p, from, "param")) {
             one_param(x, params ? params : &none, to->n > 0, !params);
-            end_statement(x);
+            end_statement(x, param_form);
         } else if (kind != SS_COUNT) {
             one_statement(x, to, kind);
-            if (kind != SS_IF && kind != SS_SPECIALIZE && !x->full) end_statement(x);
+            if (kind != SS_IF && kind != SS_SPECIALIZE) end_statement(x, sched_stmt_form[kind]);
         } else {
             no_statement(x);
         }
@@ -218,7 +221,8 @@ static void statements(SchedParser *x, Stmts *to, Params *params)
     if (fe_kind(p) == T_RBRACE) {
         p->tok[p->at].role = ROLE_BODY_CLOSE;
         fe_advance(p);
-    } else if (!x->full) {
+    } else if (!x->full && !(x->ended && fe_kind(p) == T_END)) {
+        x->ended |= fe_kind(p) == T_END;
         fe_opens_here(p, fe_expected_here(p, "a statement or `}`"), open);
         p->failed = false;
     }
@@ -228,8 +232,8 @@ void sched_block(SchedParser *x, int *n, SchedStmt ***at)
 {
     Parser *p = &x->p;
     Stmts list = {0};
-    if (p->nest >= FE_NEST_MAX) {
-        diag_error(p->diags, D_S014_NEST, fe_span(p, p->at), FE_NEST_MAX);
+    if (p->nest >= SCHED_NEST_MAX) {
+        diag_error(p->diags, D_S014_NEST, fe_span(p, p->at), SCHED_NEST_MAX);
         p->failed = p->broken = true;
         return;
     }

@@ -47,7 +47,10 @@ static void check_property(SchedParser *x, const AstExpr *e)
     int64_t v;
     if (!dot) return;
     if (strncmp(e->text, "target.", 7)) {
-        refuse(x, e, "a loop", "a number is made of params, dims, consts and `target.NAME`");
+        static const char *const target[] = {"target"};
+        bool near = fe_closest(arena_strndup(x->p.mem, e->text, (size_t)(dot - e->text)), 1, target) != NULL;
+        refuse(x, e, "a loop",
+               near ? "did you mean `target`?" : "a number is made of params, dims, consts and `target.NAME`");
     } else if (!sched_target_value(&(Target){0}, dot + 1, &v)) {
         sched_help_property(x->p.diags, diag_error(x->p.diags, D_S010_PROPERTY, e->span, dot + 1), dot + 1);
         x->p.broken = true;

@@ -6,14 +6,15 @@
 #include "frontend/parse.h"
 #include "frontend/sched.h"
 
-/* What a file, and a schedule, may have. */
-enum { SCHED_STMTS_MOST = 10000, SCHED_PARAMS_MOST = 1000 };
+/* What a file, and a schedule, may have; and blocks inside one another, so that conditions still have room. */
+enum { SCHED_STMTS_MOST = 10000, SCHED_PARAMS_MOST = 1000, SCHED_NEST_MAX = FE_NEST_MAX / 2 };
 
 typedef struct SchedParser {
     Parser p;
     int end;    /* the last token */
     int nstmts; /* in the file so far */
     bool full;  /* too many of something, reported: nothing more is read */
+    bool ended; /* that the file ends too soon was reported */
 } SchedParser;
 
 /* ---- sched_words.c: names and words ---- */

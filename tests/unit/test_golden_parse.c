@@ -1,12 +1,17 @@
-/* test_golden_parse: tests/golden/parse/NAME.te is parsed. What it should give stands beside it: NAME.err, the rendered
- * reports, or NAME.fmt, the formatted text when there are none. With --update they are written anew. */
+/* test_golden_parse: tests/golden/parse/NAME.te and tests/golden/sched/NAME.sched are parsed. What it should give
+ * stands beside it: NAME.err, the rendered reports, or NAME.fmt, the formatted text when there are none.
+ *
+ * The schedules of tests/golden/assign/NAME.sched are for the ops of op.te there; NAME.out has the values of their
+ * params, or the reports. The first line may be `# NAME=VALUE …`: sizes of dims, and params as by --set. With --update
+ * they are written anew. */
 #include "frontend/frontend.h"
+#include "frontend/sched.h"
 #include "tests/unit/check.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 
-#define FOLDER TCC_SOURCE_DIR "/tests/golden/parse/"
+#define GOLDEN TCC_SOURCE_DIR "/tests/golden/"
 
 /* The text of a file, and its length; NULL when there is none. */
 static char *read_file(Arena *a, const char *path, size_t *n)
@@ -34,38 +39,151 @@ static void settle(Arena *a, const char *path, const Text *got, bool update)
     if (out) fclose(out);
 }
 
-static void one(const char *name, int stem, bool update)
+static void render(Text *out, const Diags *d)
+{
+    for (Diag *g = d->first; g; g = g->next) diag_render(out, g, false);
+}
+
+static void format_te(Arena *a, const Source *src, Diags *d, Text *out)
+{
+    AstFile *f = fe_parse(a, src, d);
+    render(out, d);
+    if (!d->errors) fe_format(out, f);
+}
+
+static void format_sched(Arena *a, const Source *src, Diags *d, Text *out)
+{
+    SchedFile *f = sched_parse(a, src, d);
+    render(out, d);
+    if (!d->errors) sched_format(out, f);
+}
+
+/* ---- assignments --------------------------------------------------------------------------------------------- */
+
+typedef struct Given {
+    int ndims, nsets;
+    SchedSet dim[16], set[16];
+} Given;
+
+/* `# M=4 mr=8`: upper case for dims. */
+static Given read_given(Arena *a, const char *text)
+{
+    Given g = {0};
+    size_t n = strcspn(text, "\n");
+    char *line = arena_strndup(a, text, n), *save = NULL;
+    if (*line != '#' || !strchr(line, '=')) return g;
+    for (char *w = strtok_r(line + 1, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        char *eq = strchr(w, '=');
+        if (!eq) continue;
+        *eq = 0;
+        SchedSet s = {w, eq + 1};
+        if (*w >= 'A' && *w <= 'Z') {
+            g.dim[g.ndims++] = s;
+        } else {
+            g.set[g.nsets++] = s;
+        }
+    }
+    return g;
+}
+
+static TeOp *find_op(Arena *a, const char *name, const Given *g, Diags *d)
+{
+    Source *src = NEW(a, Source);
+    src->name = "op.te";
+    src->text = read_file(a, GOLDEN "assign/op.te", &src->len);
+    AstFile *f = fe_parse(a, src, d);
+    for (int i = 0; i < f->nitems; i++) {
+        if (!f->item[i].op || !ir_streq(f->item[i].op->name.text, name)) continue;
+        TeOp *op = fe_check(a, f, f->item[i].op, 0, NULL, d);
+        int64_t *value = NEW_ARRAY(a, int64_t, op->ndims + 1);
+        for (int k = 0; k < op->ndims; k++) {
+            value[k] = -1;
+            for (int n = 0; n < g->ndims; n++)
+                if (ir_streq(g->dim[n].name, op->dim[k].name)) value[k] = atoll(g->dim[n].value);
+        }
+        return te_bind(a, op, value);
+    }
+    return NULL;
+}
+
+static void assign(Arena *a, const Source *src, Diags *d, Text *out)
+{
+    static const Target t = {.vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32768, .l2 = 1 << 20, .cores = 4};
+    Given g = read_given(a, src->text);
+    SchedFile *f = sched_parse(a, src, d);
+    CHECK(d->errors == 0);
+    for (int i = 0; i < f->n && !d->errors; i++) {
+        const Sched *s = f->sched[i];
+        const TeOp *op = find_op(a, s->op.text, &g, d);
+        int64_t *param = NEW_ARRAY(a, int64_t, s->nparams + 1);
+        if (!CHECK(op != NULL)) continue;
+        if (!sched_assign(a, s, op, &t, g.nsets, g.set, NULL, NULL, d, param)) continue;
+        SchedValue v = {true, 1};
+        SchedEnv env = {.sched = s, .param = param, .op = op, .target = &t};
+        if (s->when && !sched_eval(&env, s->when, d, &v)) continue;
+        text_printf(out, "%s:", s->name.text);
+        for (int k = 0; k < s->nparams; k++) text_printf(out, " %s = %lld", s->param[k].name.text, (long long)param[k]);
+        if (s->when) text_printf(out, " when %s", !v.known ? "undecided" : v.i ? "true" : "false");
+        text_char(out, '\n');
+    }
+    render(out, d);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------- */
+
+typedef struct Suite {
+    const char *folder, *ending;
+    void (*give)(Arena *a, const Source *src, Diags *d, Text *out);
+    const char *good, *bad; /* endings of what is wanted */
+    int least;              /* files */
+} Suite;
+
+static const Suite suite[] = {
+    {"parse/", ".te", format_te, "fmt", "err", 20},
+    {"sched/", ".sched", format_sched, "fmt", "err", 40},
+    {"assign/", ".sched", assign, "out", "out", 10},
+};
+
+static void one(const Suite *s, const char *name, int stem, bool update)
 {
     Arena *a = arena_new();
     Source src = {.name = name};
-    src.text = read_file(a, arena_printf(a, FOLDER "%s", name), &src.len);
+    src.text = read_file(a, arena_printf(a, GOLDEN "%s%s", s->folder, name), &src.len);
     if (CHECK(src.text != NULL)) {
         Diags d = {.mem = a};
-        AstFile *f = fe_parse(a, &src, &d);
         Text out = {.mem = a};
         text_add(&out, "");
-        for (Diag *g = d.first; g; g = g->next) diag_render(&out, g, false);
-        if (!d.errors) fe_format(&out, f);
-        settle(a, arena_printf(a, FOLDER "%.*s.%s", stem, name, d.errors ? "err" : "fmt"), &out, update);
+        s->give(a, &src, &d, &out);
+        const char *ending = d.errors ? s->bad : s->good, *other = d.errors ? s->good : s->bad;
+        settle(a, arena_printf(a, GOLDEN "%s%.*s.%s", s->folder, stem, name, ending), &out, update);
         /* and not the other one */
-        CHECK(!read_file(a, arena_printf(a, FOLDER "%.*s.%s", stem, name, d.errors ? "fmt" : "err"), NULL));
+        CHECK(!strcmp(ending, other) ||
+              !read_file(a, arena_printf(a, GOLDEN "%s%.*s.%s", s->folder, stem, name, other), NULL));
     }
     arena_free(a);
+}
+
+static void all(const Suite *s, bool update)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s", GOLDEN, s->folder);
+    DIR *dir = opendir(path);
+    if (!CHECK(dir != NULL)) return;
+    int files = 0;
+    size_t ending = strlen(s->ending);
+    for (struct dirent *e; (e = readdir(dir));) {
+        size_t n = strlen(e->d_name);
+        if (n <= ending || strcmp(e->d_name + n - ending, s->ending)) continue;
+        one(s, e->d_name, (int)(n - ending), update);
+        files++;
+    }
+    closedir(dir);
+    CHECK(files > s->least);
 }
 
 int main(int argc, char **argv)
 {
     bool update = argc > 1 && !strcmp(argv[1], "--update");
-    DIR *dir = opendir(FOLDER);
-    if (!CHECK(dir != NULL)) return check_done();
-    int files = 0;
-    for (struct dirent *e; (e = readdir(dir));) {
-        size_t n = strlen(e->d_name);
-        if (n < 4 || strcmp(e->d_name + n - 3, ".te")) continue;
-        one(e->d_name, (int)n - 3, update);
-        files++;
-    }
-    closedir(dir);
-    CHECK(files > 20);
+    for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) all(&suite[i], update);
     return check_done();
 }
