@@ -5,6 +5,7 @@ A command is a line of a fence (no language, `sh` or `console`) that starts with
 `# exit N`. In a `console` fence the lines below a command are lines of its output, in this order, others may stand between them; `…` stands for
 anything. Commands run in a scratch folder in which examples/ and build/ are links to the real ones.
 Each op of a ```te fence is compiled; ```te NAME.te also leaves the program in the scratch folder, ```te skip marks a fragment.
+Links to files and headings of the repository lead somewhere.
 A ```c fence with a main is compiled against include/ and libtensorcc and run; ```c FILE links FILE from the scratch folder instead.
 """
 import argparse
@@ -59,6 +60,18 @@ def c_program(tcc, link):
     return shlex.join([*cc, "doc.c", "-o", "doc", "-Wl,-rpath,.", *library, "-lm", "-pthread"]) + " && ./doc"
 
 
+def dead_links(doc):
+    """Links whose file or heading is not there. A heading's anchor is made as GitHub makes it."""
+    for path, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)\s]+)\)", doc.read_text())):
+        if "://" in path:
+            continue
+        to = doc.parent / path if path else doc
+        heads = re.findall(r"^#+ (.*)$", to.read_text(), re.M) if anchor and to.exists() else []
+        anchors = [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
+        if not to.exists() or (anchor and anchor not in anchors):
+            yield f"{path}#{anchor}" if anchor else path
+
+
 def run(cmd, cwd):
     shell = re.search(r"[<>|&;]", re.sub(r"'[^']*'|\"[^\"]*\"", "", cmd)) is not None
     return subprocess.run(cmd if shell else shlex.split(cmd), shell=shell, cwd=cwd, capture_output=True, text=True, timeout=120)
@@ -84,6 +97,9 @@ def main():
     tcc = pathlib.Path(a.tcc).resolve()
     passed = failed = 0
     for doc in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for link in dead_links(doc):
+            failed += 1
+            print(f"FAIL {doc.relative_to(ROOT)}: `{link}` leads nowhere")
         with tempfile.TemporaryDirectory() as scratch:
             tmp = pathlib.Path(scratch)
             (tmp / "examples").symlink_to(ROOT / "examples")
