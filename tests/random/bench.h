@@ -35,10 +35,12 @@ typedef struct Bench {
     int nargs;
     Arg arg[MAX_ARGS];
     char last[512];
+    bool all_fixed; /* all dims get their sizes when compiling, not only those that the program says */
     bool failed; /* the interpreter met a run-time error, which others may meet or not */
     /* one numerics mode */
     Numerics num;
     tensorcc_kernel *ref;
+    Schedule *kept; /* those of this program that were made under `ordered` */
     int ndone;
     char *done[8]; /* the Tile programs that ran already */
 } Bench;
@@ -50,6 +52,17 @@ void put_arguments(Bench *b);
 /* A program with this text ran already in this mode; else it is remembered. */
 bool seen_before(Bench *b, const char *tile);
 
+typedef struct Way {
+    const char *schedule;
+    int threads;
+    bool fast;    /* worth doing under fast numerics too */
+    bool strided; /* arguments through strides */
+} Way;
+Outcome run_way(Bench *b, const Way *w, const char *numerics); /* by the API */
+void forget_seen(Bench *b);
+void run_timer(void);                     /* starts anew */
+const char *schedule_path(long process); /* the file in which a child hands schedules over */
+
 /* views.c: the arguments through strides: padded, permuted, negative. */
 void make_views(Bench *b);
 void put_views(Bench *b);                        /* from `first` */
@@ -57,5 +70,9 @@ Outcome take_views(Bench *b, const char *label); /* into `data`; fails when anyt
 
 /* lowered.c: below the API: the Tile interpreter, and code for caches so small that every product is blocked. */
 Outcome run_lowered(Bench *b);
+TeOp *analyse_again(const Bench *b, Arena *mem); /* the program with its bounds checked; NULL after an error */
+void sizes_of(const Bench *b, const TeOp *op, int64_t *sizes);
+int64_t size_bound(const Bench *b, int dim); /* -1: dynamic */
+Outcome interpret_tile(Bench *b, const TileProg *p, const int64_t *sizes, const char *label);
 
 #endif

@@ -29,22 +29,29 @@ typedef struct Lowering {
     int threads;
 } Lowering;
 
-static TeOp *analyse(Lowering *l)
+TeOp *analyse_again(const Bench *b, Arena *mem)
 {
-    Source *src = NEW(l->mem, Source);
-    *src = (Source){"random.te", l->b->text, strlen(l->b->text)};
-    Diags d = {.mem = l->mem};
-    AstFile *file = fe_parse(l->mem, src, &d);
+    Source *src = NEW(mem, Source);
+    *src = (Source){"random.te", b->text, strlen(b->text)};
+    Diags d = {.mem = mem};
+    AstFile *file = fe_parse(mem, src, &d);
     TeOp *op = NULL;
     for (int i = 0; i < file->nitems; i++)
-        if (file->item[i].op) op = fe_check(l->mem, file, file->item[i].op, 0, NULL, &d);
-    return op && sched_check_bounds(op, &d) ? op : NULL;
+        if (file->item[i].op) op = fe_check(mem, file, file->item[i].op, 0, NULL, &d);
+    return op && op->nparams == b->nargs && sched_check_bounds(op, &d) ? op : NULL;
+}
+
+int64_t size_bound(const Bench *b, int dim) { return b->p->fixed[dim] || b->all_fixed ? b->p->size[dim] : -1; }
+
+void sizes_of(const Bench *b, const TeOp *op, int64_t *sizes)
+{
+    for (int i = 0; i < op->ndims; i++) sizes[i] = b->p->size[i];
 }
 
 static TileProg *lower(Lowering *l)
 {
     int64_t bound[MAX_DIMS];
-    for (int i = 0; i < l->op->ndims; i++) bound[i] = l->b->p->fixed[i] ? l->sizes[i] : -1;
+    for (int i = 0; i < l->op->ndims; i++) bound[i] = size_bound(l->b, i);
     l->target.line = 64;
     l->target.cores = l->threads;
     l->target.fma_per_cycle = 2;
@@ -59,16 +66,13 @@ static void name(const Lowering *l, const char *by, char *to, size_t n)
              l->threads, l->target.vector_bytes, l->target.vregs, (int)l->target.l1);
 }
 
-static Outcome interpret(Lowering *l, const TileProg *p)
+Outcome interpret_tile(Bench *b, const TileProg *p, const int64_t *sizes, const char *label)
 {
-    Bench *b = l->b;
-    char label[160];
     void *data[MAX_ARGS];
     int64_t index = 0;
-    name(l, "tile", label, sizeof label);
     put_arguments(b);
     for (int i = 0; i < b->nargs; i++) data[i] = b->arg[i].data;
-    int status = tile_interp(p, l->sizes, data, &index);
+    int status = tile_interp(p, sizes, data, &index);
     if (status > 0 && b->p->may_fail) return RUN_OK;
     if (status != 0) return fail(b, RUN_MISMATCH, "%s: status %d, index %lld", label, status, (long long)index);
     return compare(b, label);
@@ -133,7 +137,7 @@ static Outcome interpret_all(Lowering *l)
         char label[160];
         name(l, "tile", label, sizeof label);
         if (broken) return fail(l->b, RUN_CRASH, "%s: not valid: %s", label, broken);
-        Outcome r = l->b->num.ordered ? interpret(l, p) : RUN_OK;
+        Outcome r = l->b->num.ordered ? interpret_tile(l->b, p, l->sizes, label) : RUN_OK;
         if (r != RUN_OK) return r;
     }
     return RUN_OK;
@@ -155,12 +159,12 @@ static Outcome compile_small(Lowering *l)
 Outcome run_lowered(Bench *b)
 {
     Lowering l = {.b = b, .mem = arena_new()};
-    l.op = analyse(&l);
+    l.op = analyse_again(b, l.mem);
     Outcome r = RUN_OK;
-    if (!l.op || l.op->nparams != b->nargs)
+    if (!l.op)
         r = fail(b, RUN_REJECTED, "lowered: not analysed");
     else {
-        for (int i = 0; i < l.op->ndims; i++) l.sizes[i] = b->p->size[i];
+        sizes_of(b, l.op, l.sizes);
         if (!b->o->only_schedule) r = interpret_all(&l);
         if (r == RUN_OK && !b->o->target && !b->o->only_schedule) r = compile_small(&l);
     }

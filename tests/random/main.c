@@ -2,14 +2,15 @@
  *
  *     tcc-random [--count N] [--seed S] [--target T] [--schedule S] [--numerics M] [--idioms PERCENT] [--print]
  * [--no-shrink]
- *                [--jobs N] [--quiet]
+ *                [--jobs N] [--quiet] [--schedules N]
  *
  * Seeds S … S+N-1. Each program runs in a child process: the Tile interpreter on both schedules for several processors,
  * compiled code with schedules none and default, 1 and 2 threads, compact and strided arguments, and with tiny caches;
  * numerics ordered:P (P by seed) with values of all kinds, and fast with moderate ones. `--target tile` does the Tile
  * interpreter only, any other target no such thing. PERCENT of the programs are made from idioms.def. A failure prints
- * its seed, the shrunk program and what went wrong. The last line is `N passed, N failed`. */
-#include "tests/random/random.h"
+ * its seed, the shrunk program and what went wrong. With `--schedules N` each program is run with N random schedules
+ * instead, and what was accepted and rejected is listed. The last line is `N passed, N failed`. */
+#include "tests/random/sched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +20,31 @@
 
 static const char *const outcome_name[] = {"ok", "rejected", "wrong", "crash", "hang"};
 
+static void print_failure(const Program *p)
+{
+    char *text = program_text(p);
+    printf("%s----", text);
+    for (int i = 0; i < p->ndims; i++)
+        printf(" D%d=%lld%s", i, (long long)p->size[i],
+               p->fixed[i] || (p->sched && p->sched->all_fixed) ? "" : " (dynamic)");
+    printf("\n");
+    free(text);
+    if (!p->sched) return;
+    text = schedule_text(p->sched);
+    printf("%s---- schedule %llu, for %s numerics\n", text, (unsigned long long)p->sched->seed,
+           p->sched->ordered ? "ordered" : "fast");
+    free(text);
+}
+
 static void report(Program *p, const RunOptions *o, Outcome r, const char *why, bool shrinking)
 {
     printf("seed %llu: %s: %s\n", (unsigned long long)p->seed, outcome_name[r], why);
     if (shrinking) shrink(p, o, r, why);
     char now[2048] = "";
     if (shrinking) run_isolated(p, o, now, sizeof now);
-    char *text = program_text(p);
-    printf("---- %s\n%s----", now, text);
-    for (int i = 0; i < p->ndims; i++) printf(" D%d=%lld%s", i, (long long)p->size[i], p->fixed[i] ? "" : " (dynamic)");
-    printf("\n");
+    printf("---- %s\n", now);
+    print_failure(p);
     fflush(stdout);
-    free(text);
 }
 
 typedef struct Job {
@@ -51,11 +65,15 @@ static int run_seeds(Job job, const RunOptions *o, bool shrinking, bool print, i
             continue;
         }
         char why[2048];
-        Outcome r = run_isolated(p, o, why, sizeof why);
+        Schedule failing = {0};
+        RunOptions random = *o;
+        random.failing = &failing;
+        Outcome r = run_isolated(p, &random, why, sizeof why);
         if (r == RUN_OK)
             ++*passed;
         else {
             failed++;
+            if (o->schedules) p->sched = &failing;
             report(p, o, r, why, shrinking && failed <= 20);
         }
         if (!o->quiet && i % 100 == 0)
@@ -84,6 +102,8 @@ int main(int argc, char **argv)
             o.only_numerics = v, i++;
         else if (strcmp(a, "--jobs") == 0)
             jobs = atol(v), i++;
+        else if (strcmp(a, "--schedules") == 0)
+            o.schedules = atoi(v), i++;
         else if (strcmp(a, "--idioms") == 0)
             o.idioms = atoi(v), i++;
         else if (strcmp(a, "--print") == 0)
@@ -101,6 +121,7 @@ int main(int argc, char **argv)
     int fds[2];
     if (pipe(fds)) return 3;
     if (print) jobs = 1;
+    if (o.schedules) count_open();
     for (long j = 0; j < jobs; j++) {
         fflush(stdout);
         if (fork() == 0) {
@@ -114,6 +135,7 @@ int main(int argc, char **argv)
     int counts[2];
     while (read(fds[0], counts, sizeof counts) == sizeof counts) passed += counts[0], failed += counts[1];
     while (wait(NULL) > 0) continue;
+    if (o.schedules) count_print();
     if (!print) printf("%d passed, %d failed\n", passed, (int)failed + (int)(passed + failed == count ? 0 : 1));
     return failed != 0;
 }

@@ -1,8 +1,9 @@
-/* print: a program as `.te` text. */
+/* print: a program as `.te` text, a schedule as `.sched` text. */
 #include "tests/random/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void put_node(FILE *f, const Node *e)
 {
@@ -47,6 +48,23 @@ char *program_text(const Program *p)
         fprintf(f, "  ");
         put_node(f, p->stmt[i]);
         fprintf(f, "\n");
+    }
+    fprintf(f, "}\n");
+    fclose(f);
+    return text;
+}
+
+char *schedule_text(const Schedule *s)
+{
+    char *text;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) exit(3);
+    fprintf(f, "schedule random for random {\n");
+    for (int i = 0; i < s->n; i++) {
+        if (s->gone[i]) continue;
+        size_t len = strlen(s->stmt[i]);
+        fprintf(f, "  %s%s\n", s->stmt[i], len && s->stmt[i][len - 1] == '}' ? "" : ";");
     }
     fprintf(f, "}\n");
     fclose(f);

@@ -31,6 +31,17 @@ typedef struct Param {
 
 enum { MAX_DIMS = 8, MAX_PARAMS = 24, MAX_STMTS = 24, MAX_FNS = 3 };
 
+/* The statements of a schedule, one after another; text without the semicolon. */
+enum { MAX_SCHED = 24, SCHED_LINE = 224 };
+typedef struct Schedule {
+    uint64_t seed;
+    bool ordered;   /* made under `ordered` numerics, else under `fast` */
+    bool all_fixed; /* all dims get their sizes */
+    int n;
+    char stmt[MAX_SCHED][SCHED_LINE];
+    bool gone[MAX_SCHED];
+} Schedule;
+
 typedef struct Program {
     uint64_t seed;
     int ndims;
@@ -48,6 +59,7 @@ typedef struct Program {
     bool stmt_gone[MAX_STMTS];
     int nfns;
     const char *fn[MAX_FNS];
+    Schedule *sched; /* what it is run with; NULL: random schedules, where those are asked for */
 } Program;
 
 /* xorshift, the same everywhere */
@@ -69,6 +81,7 @@ enum { IDIOMS = 40 };
 Program *random_program(uint64_t seed, int idioms);
 /* print.c */
 char *program_text(const Program *p); /* malloc'd */
+char *schedule_text(const Schedule *s);
 
 /* values.c: what parameters hold, and comparing */
 typedef struct Values {
@@ -88,6 +101,9 @@ typedef struct RunOptions {
     const char *only_schedule, *only_numerics; /* NULL: all */
     int idioms;                                /* percent */
     bool quiet;
+    int schedules;     /* random schedules for each program, instead of the usual ways */
+    Schedule *trying;  /* where the one that is being run is written to, or NULL */
+    Schedule *failing; /* after run_isolated: the one that failed, when it was a random one; or NULL */
 } RunOptions;
 Outcome run_program(const Program *p, const RunOptions *o, char *why, size_t n);
 /* The same in a child process, so that crashes and hangs are outcomes too. */

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/random/bench.h"
+#include "tests/random/sched.h"
 
 Outcome fail(Bench *b, Outcome as, const char *fmt, ...)
 {
@@ -60,7 +60,7 @@ static tensorcc_kernel *compile(Bench *b, int threads, const char *target, const
     char name[MAX_DIMS][16], value[MAX_DIMS][16];
     int n = 0;
     for (int i = 0; i < b->p->ndims; i++) {
-        if (!b->p->fixed[i]) continue;
+        if (size_bound(b, i) < 0) continue;
         snprintf(name[n], sizeof name[n], "D%d", i);
         snprintf(value[n], sizeof value[n], "%lld", (long long)b->p->size[i]);
         dims[n] = (tensorcc_value){name[n], value[n]};
@@ -211,6 +211,11 @@ Outcome compare(Bench *b, const char *label)
     return b->num.ordered ? compare_bits(b, label) : compare_bounds(b, label);
 }
 
+void forget_seen(Bench *b)
+{
+    while (b->ndone) free(b->done[--b->ndone]);
+}
+
 bool seen_before(Bench *b, const char *tile)
 {
     for (int i = 0; i < b->ndone; i++)
@@ -221,13 +226,6 @@ bool seen_before(Bench *b, const char *tile)
 
 /* ---- every way
  * -------------------------------------------------------------------------------------------------------------- */
-typedef struct Way {
-    const char *schedule;
-    int threads;
-    bool fast;    /* worth doing under fast numerics too */
-    bool strided; /* arguments through strides */
-} Way;
-
 static const Way ways[] = {
     {"none", 1, false, false},
     {"default", 1, true, false},
@@ -269,7 +267,7 @@ static Outcome run_and_compare(Bench *b, const Way *w, tensorcc_kernel *k, const
     return compare(b, label);
 }
 
-static Outcome one_way(Bench *b, const Way *w, const char *numerics)
+Outcome run_way(Bench *b, const Way *w, const char *numerics)
 {
     char label[96];
     const char *target = b->o->target ? b->o->target : "cpu";
@@ -298,17 +296,24 @@ static Outcome reference(Bench *b, const char *numerics)
     return check_guards(b, "interpreter");
 }
 
+static Outcome usual_ways(Bench *b, const char *numerics)
+{
+    Outcome r = RUN_OK;
+    if (!b->o->target || strcmp(b->o->target, "tile") == 0) r = run_lowered(b);
+    for (int w = 0; w < NWAYS && r == RUN_OK; w++) {
+        if (b->o->target && strcmp(b->o->target, "tile") == 0) break;
+        if (wanted(b, &ways[w])) r = run_way(b, &ways[w], numerics);
+    }
+    return r;
+}
+
 static Outcome one_mode(Bench *b, const char *numerics)
 {
     Outcome r = reference(b, numerics);
-    if (r == RUN_OK && (!b->o->target || strcmp(b->o->target, "tile") == 0)) r = run_lowered(b);
-    for (int w = 0; w < NWAYS && r == RUN_OK; w++) {
-        if (b->o->target && strcmp(b->o->target, "tile") == 0) break;
-        if (wanted(b, &ways[w])) r = one_way(b, &ways[w], numerics);
-    }
+    if (r == RUN_OK) r = b->o->schedules ? run_schedules(b, numerics) : usual_ways(b, numerics);
     tensorcc_kernel_free(b->ref);
     b->ref = NULL;
-    while (b->ndone) free(b->done[--b->ndone]);
+    forget_seen(b);
     return r;
 }
 
@@ -330,29 +335,56 @@ Outcome run_program(const Program *p, const RunOptions *o, char *why, size_t n)
         r = one_mode(&b, modes[m]);
     }
     close_all(&b);
+    free(b.kept);
     free(text);
     return r;
 }
 
-Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n)
+const char *schedule_path(long process)
 {
-    char *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) return RUN_CRASH;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        /* Of processor time, because the machine may be busy; and of time, for threads that wait for ever. */
-        setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {.tv_sec = 40}}, NULL);
-        alarm(300);
-        _exit((int)run_program(p, o, shared, 4096));
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    snprintf(why, n, "%s", shared);
-    munmap(shared, 4096);
+    static char path[512];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/tcc-random-%ld.sched", folder ? folder : "/tmp", process);
+    return path;
+}
+
+/* What a child tells its parent even when it dies. */
+typedef struct Told {
+    char why[4096];
+    Schedule trying;
+} Told;
+
+/* Of processor time, because the machine may be busy. */
+void run_timer(void) { setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {.tv_sec = 40}}, NULL); }
+
+static Outcome outcome_of(int status, char *why, size_t n)
+{
     if (WIFEXITED(status) && WEXITSTATUS(status) <= RUN_CRASH) return (Outcome)WEXITSTATUS(status);
     bool hang = WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF);
     snprintf(why, n, hang ? "no answer in 40 s of processor time" : "crashed: signal %d, exit %d",
              WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     return hang ? RUN_HANG : RUN_CRASH;
+}
+
+Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n)
+{
+    Told *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED) return RUN_CRASH;
+    RunOptions in = *o;
+    in.trying = &told->trying;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        run_timer();
+        alarm(o->schedules ? 900 : 300); /* for threads that wait for ever */
+        _exit((int)run_program(p, &in, told->why, sizeof told->why));
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    snprintf(why, n, "%s", told->why);
+    Outcome r = outcome_of(status, why, n);
+    if (o->failing) *o->failing = told->trying;
+    munmap(told, sizeof *told);
+    if (o->schedules) unlink(schedule_path(child));
+    return r;
 }

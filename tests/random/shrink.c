@@ -28,9 +28,10 @@ static void kind_of(const char *why, char *to)
         snprintf(to, KIND, "%.10s", code);
         return;
     }
-    static const char *const words[] = {"wrote", "status -", "status", "not valid", "not analysed", "differs", "run:"};
+    static const char *const words[] = {"wrote",        "status -", "status", "not valid",
+                                        "not analysed", "differs",  "run:",   "place"};
     to[0] = 0;
-    for (int i = 0; text && i < 7 && !n; i++)
+    for (int i = 0; text && i < 8 && !n; i++)
         if (strstr(text, words[i])) n = snprintf(to, KIND, "%s", words[i]);
 }
 
@@ -125,6 +126,19 @@ static bool shrink_flags(Shrinker *s)
     return any;
 }
 
+static bool shrink_schedule(Shrinker *s)
+{
+    bool any = false;
+    Schedule *t = s->p->sched;
+    for (int i = t ? t->n - 1 : -1; i >= 0; i--) {
+        if (t->gone[i]) continue;
+        t->gone[i] = true;
+        t->gone[i] = still(s);
+        any |= t->gone[i];
+    }
+    return any;
+}
+
 /* Ranges and hints go; sizes become known. */
 static bool shrink_dims(Shrinker *s)
 {
@@ -153,7 +167,8 @@ void shrink(Program *p, const RunOptions *o, Outcome as, const char *why)
     Shrinker s = {.p = p, .o = o, .as = as, .tries = 1200, .until = time(NULL) + 180};
     kind_of(why, s.kind);
     for (bool more = true; more && s.tries > 0;) {
-        more = shrink_flags(&s);
+        more = shrink_schedule(&s);
+        more |= shrink_flags(&s);
         for (int i = 0; i < p->nstmts; i++)
             if (!p->stmt_gone[i]) more |= shrink_node(&s, &p->stmt[i]);
         more |= shrink_sizes(&s);
