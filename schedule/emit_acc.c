@@ -8,7 +8,7 @@
  * pairwise at the end. */
 #include "schedule/emit.h"
 
-static DType acc_type(const Emit *e) { return e->d->accum_type ? e->d->accum_type : (DType)e->d->r->body->type; }
+static DType acc_type(const Emit *e) { return e->d->accum_type != DT_NONE ? e->d->accum_type : (DType)e->d->r->body->type; }
 static bool keeps_index(const Emit *e) { return e->d->r->op == RED_ARGMAX || e->d->r->op == RED_ARGMIN; }
 
 /* ---- places -----------------------------------------------------------------------------------------------------------

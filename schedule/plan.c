@@ -31,7 +31,7 @@ static void add_root(Plan *p, PlanDef *d, Var *v, bool reduces)
 
 static void new_def(Plan *p, PlanDef *d, Work *w)
 {
-    *d = (PlanDef){.w = w};
+    *d = (PlanDef){.w = w, .accum_type = DT_NONE};
     if (w->gone) return;
     d->red = plan_primary(p->l, w);
     d->r = d->red ? d->red->red : NULL;

@@ -346,6 +346,7 @@ static bool m_prefetch(SchedGen *g)
 static bool m_accum(SchedGen *g)
 {
     const PlanDef *d = focus(g);
+    for (int i = 0; i < 4 && d && !d->r; i++) d = any_def(g, false);
     const Iter *it = any_loop(g, d, rng_chance(&g->r, 70) ? of_result : anything);
     static const char *const types[] = {"", "", "", " f32", " f64", " i64"};
     return it && put(g, "accum %s at %s in reg%s", name(d), it->name, types[rng_below(&g->r, 6)]);
@@ -356,7 +357,8 @@ static bool m_microkernel(SchedGen *g)
     const PlanDef *d = focus(g);
     const Iter *a = any_loop(g, d, inner_result), *b = any_loop(g, d, inner_result);
     const Iter *c = any_loop(g, d, rng_chance(&g->r, 50) ? inner_reduction : reduces);
-    if (!a || (a == b && d->loop.n > 2 && rng_chance(&g->r, 90))) return false;
+    for (int i = 0; i < 6 && a == b; i++) b = any_loop(g, d, i < 3 ? inner_result : of_result);
+    if (!a || a == b) return false;
     int64_t m = iter_most(g->p, a), n = iter_most(g->p, b);
     if (m * n > COPIES * 4) return false;
     put(g, "microkernel %s.%s, %s.%s", name(d), a->name, name(d), b->name);
