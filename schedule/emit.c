@@ -85,18 +85,23 @@ static void bind_roots(Emit *e)
     }
 }
 
-/* What holds back iterations beyond the end, for inner parts that were opened before their outer ones. */
-static Expr *conditions(Emit *e)
+static Expr *both_hold(Lower *l, Expr *a, Expr *b)
+{
+    return a ? te_node(l->op, EX_AND, DT_U1, 2, (Expr *[]){a, b}, b->span) : b;
+}
+
+Expr *emit_condition(Emit *e, bool reduction)
 {
     Lower *l = e->l;
     Expr *all = NULL;
     for (int i = 0; i < e->d->iter.n; i++) {
         Iter *it = e->d->iter.at[i];
+        if (it->reduces && !reduction) continue;
+        if (it->some && it->at) all = both_hold(l, all, it->some);
         if (it->kind != IT_INNER || !it->nominal) continue;
         Expr *v = iter_value(e->p, it->of);
-        if (!v) continue; /* a reduction's, in init or finish */
-        Expr *c = te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){v, iter_extent(e->p, it->of)}, it->span);
-        all = all ? te_node(l->op, EX_AND, DT_U1, 2, (Expr *[]){all, c}, it->span) : c;
+        if (!v) continue;
+        all = both_hold(l, all, te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){v, iter_extent(e->p, it->of)}, it->span));
     }
     return all;
 }
@@ -136,10 +141,19 @@ static bool single(Emit *e, Iter *it, Expr *extent, int pos)
     int memo = e->l->memo.n;
     if (!(ix_known(e->l, extent, &n) && n == 1 && it->how == LOOP_SERIAL && (it->kind != IT_ROOT || it->ext))) return false;
     it->at = ix_int(e->l, 0);
+    it->trips = extent;
     inside(e, it, pos);
-    it->at = NULL;
+    it->at = it->trips = NULL;
     e->l->memo.n = memo;
     return true;
+}
+
+/* Of a loop that is unrolled and does not always run as often, as many at once as it can. */
+static int copies_or_lanes(const Lower *l, const Iter *it, LoopKind kind, const Expr *extent, int64_t most)
+{
+    int64_t n;
+    if (kind == LOOP_VECTOR) return it->width;
+    return kind == LOOP_UNROLL && !ix_known(l, extent, &n) ? (int)most : 0;
 }
 
 static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
@@ -152,14 +166,15 @@ static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
     low_loop(l, &lp, it->name, ix_int(l, 0), extent, it->span.src ? it->span : e->d->w->def->span);
     it->at = ix_var(l, lp.var);
+    it->trips = extent;
     if (most > 0) low_limited(l, it->at, most - 1);
     l->in_parallel |= kind == LOOP_PARALLEL;
     l->in_lanes |= kind == LOOP_VECTOR;
     inside(e, it, pos);
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
-    it->at = NULL;
-    low_loop_end(l, &lp, 1, kind, kind == LOOP_VECTOR ? it->width : 0, root_of(it)->var, level_of(it));
+    it->at = it->trips = NULL;
+    low_loop_end(l, &lp, 1, kind, copies_or_lanes(l, it, kind, extent, most), root_of(it)->var, level_of(it));
 }
 
 /* A piece of a cut extent: the outer part is fixed, the inner part has `n` iterations from `off` on. */
@@ -170,10 +185,11 @@ static void piece(Emit *e, Iter *outer, Expr *at, Expr *off, Expr *n, Expr *when
     Nest s;
     low_open(l, &s);
     outer->at = at;
+    outer->trips = ix_int(l, 1);
     in->off = off;
     in->ext = n;
     inside(e, outer, pos);
-    outer->at = in->off = in->ext = NULL;
+    outer->at = outer->trips = in->off = in->ext = NULL;
     Block b = low_close(l, &s);
     low_emit(l, tile_if(l->p, when, b, (Block){0}, outer->span));
 }
@@ -195,7 +211,11 @@ static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
         Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
         piece(e, outer, full, off, ix_int(l, size), when, pos);
     }
-    if (unit == 1) return;
+    if (unit == 1) {
+        Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){ix_op(l, EX_ADD, full, rest), zero}, outer->span);
+        if (outer->reduces && pos < e->acc_at) piece(e, outer, zero, NULL, zero, none, pos);
+        return;
+    }
     Expr *units = ix_op(l, EX_DIV, rest, ix_int(l, unit)), *some = ix_op(l, EX_MOD, rest, ix_int(l, unit));
     low_limited(l, units, (outer->factor - 1) / unit);
     Iter *lanes = outer->with->by;
@@ -234,7 +254,7 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
 static void leaf(Emit *e)
 {
     Lower *l = e->l;
-    Expr *when = conditions(e);
+    Expr *when = emit_condition(e, e->part == PART_UPDATE || e->part == PART_WHOLE);
     Nest s;
     bind_roots(e);
     if (when) low_open(l, &s);
@@ -253,10 +273,21 @@ static void leaf(Emit *e)
     low_emit(l, tile_if(l->p, when, b, (Block){0}, e->d->w->def->span));
 }
 
+static bool at_least_one(const Emit *e, const Expr *n)
+{
+    int64_t known;
+    return ix_known(e->l, n, &known) && known > 0;
+}
+
 static void nest(Emit *e, int pos)
 {
     PlanDef *d = e->d;
-    if (pos == e->wait_at && !e->waits) acc_wait(e);
+    if (pos == e->wait_at && !e->waits) {
+        acc_wait(e);
+        nest(e, pos);
+        e->waits = false; /* another piece of a loop outside has a buffer of its own */
+        return;
+    }
     if (pos == e->acc_at && e->part == PART_WHOLE && d->r) {
         acc_whole(e, pos);
         return;
@@ -273,8 +304,12 @@ static void nest(Emit *e, int pos)
     }
     Expr *n = iter_extent(e->p, it);
     /* A reduction over nothing has a result too: its init and finish stand inside this loop. */
-    if (it->reduces && pos < e->acc_at) n = ix_op(e->l, EX_MAX, n, ix_int(e->l, 1));
+    if (it->reduces && pos < e->acc_at && !at_least_one(e, n)) {
+        it->some = te_node(e->l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(e->l, 0)}, it->span);
+        n = ix_op(e->l, EX_MAX, n, ix_int(e->l, 1));
+    }
     one_loop(e, it, n, pos);
+    it->some = NULL;
 }
 
 void emit_nest_from(Emit *e, int pos) { nest(e, pos); }

@@ -24,6 +24,9 @@ typedef struct Emit {
 /* ---- emit.c */
 void emit_nest_from(Emit *e, int pos);
 void emit_def(Plan *p, PlanDef *d);
+/* What must hold for the iterations that are open to be any at all; NULL: nothing. Without those of the reduction in
+ * init and finish. */
+Expr *emit_condition(Emit *e, bool reduction);
 /* ---- emit_acc.c: the three parts of a reduction */
 void acc_wait(Emit *e); /* before the first reduction loop: where partial results wait */
 void acc_whole(Emit *e, int pos);

@@ -72,6 +72,26 @@ void acc_wait(Emit *e)
     if (keeps_index(e)) e->waiting_at = buffer_for(e, "partial_at", DT_I32, e->wait_at, 0);
 }
 
+static Expr *is_first(Emit *e, const Iter *it)
+{
+    Lower *l = e->l;
+    Expr *at = it->kind == IT_OUTER && it->with->off ? ix_op(l, EX_ADD, it->at, it->with->off) : it->at;
+    return te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){at, ix_int(l, 0)}, it->span);
+}
+
+/* Of a cut extent: in its last piece. */
+static Expr *is_last(Emit *e, const Iter *it)
+{
+    Lower *l = e->l;
+    Expr *next = ix_op(l, EX_ADD, it->at, ix_int(l, 1)), *end = it->trips;
+    if (it->kind == IT_OUTER && it->with->ext) {
+        next = ix_op(l, EX_ADD, ix_op(l, EX_MUL, it->at, ix_int(l, it->factor)), it->with->ext);
+        if (it->with->off) next = ix_op(l, EX_ADD, next, it->with->off);
+        end = iter_extent(e->p, it->of);
+    }
+    return te_node(l->op, EX_GE, DT_U1, 2, (Expr *[]){next, end}, it->span);
+}
+
 /* All reduction loops outside of the accumulator are in their first (last) iteration. */
 static Expr *at_end(Emit *e, bool last)
 {
@@ -80,15 +100,7 @@ static Expr *at_end(Emit *e, bool last)
     for (int i = 0; i < e->acc_at; i++) {
         Iter *it = e->d->loop.at[i];
         if (!it->reduces) continue;
-        bool cut = it->kind == IT_OUTER;
-        Expr *next = ix_op(l, EX_ADD, it->at, ix_int(l, 1)), *c;
-        if (!last)
-            c = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){it->at, ix_int(l, 0)}, it->span);
-        else
-            c = te_node(l->op, EX_GE, DT_U1, 2,
-                        (Expr *[]){cut ? ix_op(l, EX_MUL, next, ix_int(l, it->factor)) : next,
-                                   iter_extent(e->p, cut ? it->of : it)},
-                        it->span);
+        Expr *c = last ? is_last(e, it) : is_first(e, it);
         all = all ? te_node(l->op, EX_AND, DT_U1, 2, (Expr *[]){all, c}, it->span) : c;
     }
     return all;

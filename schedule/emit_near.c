@@ -153,6 +153,21 @@ static void hold(Emit *e, PlanDef *c, const Region *g)
     }
 }
 
+/* What is computed or copied only when there is such an iteration. */
+static Expr *open_if(Emit *e, Nest *n)
+{
+    Expr *when = emit_condition(e, true);
+    if (when) low_open(e->l, n);
+    return when;
+}
+
+static void close_if(Emit *e, Nest *n, Expr *when)
+{
+    if (!when) return;
+    Block b = low_close(e->l, n);
+    low_emit(e->l, tile_if(e->l->p, when, b, (Block){0}, e->d->w->def->span));
+}
+
 void emit_producers(Emit *e, Iter *it)
 {
     Plan *p = e->p;
@@ -165,7 +180,10 @@ void emit_producers(Emit *e, Iter *it)
     for (int i = n - 1; i >= 0; i--) g[i] = cover(e, it, here[i]); /* what the later ones need of the earlier */
     for (int i = 0; i < n; i++) {
         hold(e, here[i], &g[i]);
+        Nest held;
+        Expr *when = open_if(e, &held);
         emit_def(p, here[i]);
+        close_if(e, &held, when);
     }
     for (int i = 0; i < n; i++) uncover(here[i]);
 }
@@ -286,7 +304,10 @@ static void stage_packed(Emit *e, const PlanStage *s)
     for (int i = 0; i < y->n; i++)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
+    Nest n;
+    Expr *when = open_if(e, &n);
     copy_pack(e, v, len, s->from->span);
+    close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
 }
 
@@ -298,7 +319,10 @@ static void stage_plain(Emit *e, const PlanStage *s)
     *v = (View){.of = s->t, .origin = g.lo};
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, scope_for(l, s->scope, s->t->rank, g.size),
                         s->t->rank, g.size, s->from->span);
+    Nest n;
+    Expr *when = open_if(e, &n);
     copy_plain(e, s, &g, v->buf);
+    close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
 }
 

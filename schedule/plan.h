@@ -39,6 +39,8 @@ struct Iter {
     Expr *lo;        /* ROOT: where a region starts; NULL: at the variable's lo */
     Expr *off;       /* INNER under compose: where the piece starts; NULL: 0 */
     bool nominal;    /* INNER that was opened before its OUTER: a condition holds back what is beyond the end */
+    Expr *trips;     /* how often its loop runs, as long as that is open */
+    Expr *some;      /* runs once at least, but only when this holds is there an iteration; NULL: always */
 };
 
 typedef struct PlanDef PlanDef;
