@@ -334,8 +334,9 @@ void emit_def(Plan *p, PlanDef *d)
     Lower *l = p->l;
     Work *was = l->now;
     int mark = l->memo.n;
-    Emit e = {.p = p, .l = l, .d = d, .acc_at = accumulator_place(d), .wait_at = -1, .part = PART_WHOLE};
+    Emit e = {.p = p, .l = l, .d = d, .acc_at = accumulator_place(d), .wait_at = -1, .part = PART_WHOLE, .partials = 1};
     l->now = d->w;
+    if (d->r) low_partials(l, d->r, &e.partials);
     if (d->w->snapshot) low_snapshot(l, d->w);
     for (int i = e.acc_at - 1; i >= 0; i--)
         if (d->loop.at[i]->reduces) e.wait_at = i;

@@ -18,7 +18,7 @@ typedef struct Emit {
     int partials; /* under `ordered: P` */
     bool waits;   /* partial results wait between iterations of outer reduction loops: */
     bool in_result;                /* in the result, */
-    Tensor *waiting, *waiting_at;  /* or here */
+    Tensor *waiting, *waiting_at, *waiting_count; /* or here */
 } Emit;
 
 /* ---- emit.c */

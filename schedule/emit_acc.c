@@ -52,12 +52,29 @@ static Expr **place_in(Emit *e, int from, Expr *more, bool pieces)
 }
 
 static Expr **acc_place(Emit *e, Expr *part) { return place_in(e, e->acc_at, part, false); }
-static Expr **wait_place(Emit *e) { return place_in(e, e->wait_at, NULL, true); }
+static Expr **wait_place(Emit *e, Expr *part) { return place_in(e, e->wait_at, part, true); }
 
 static Expr *acc_read(Emit *e, Tensor *buf, Expr *part)
 {
     return low_read(e->l, buf, buf->rank, acc_place(e, part), e->d->r->span);
 }
+
+/* Ranges that depend on nothing but dims: terms can be numbered. */
+static bool rectangular(const Emit *e)
+{
+    int seen = 0;
+    for (int i = 0; i < e->d->r->nvars; i++) {
+        const Var *v = e->d->r->var[i];
+        const Expr *part[2] = {v->lo, v->hi};
+        for (int k = 0; k < 2 && i > 0; k++)
+            for (int x = 0; x < e->d->nroots; x++) seen += te_uses_var(part[k], e->d->root[x]->var);
+        if (i > 0) seen += te_has_load(v->lo) || te_has_load(v->hi);
+    }
+    return !seen;
+}
+
+/* Terms are counted one by one to find the partial result that each goes to. */
+static bool numbered(const Emit *e) { return e->partials > 1 && !rectangular(e); }
 
 /* ---- partial results that wait ----------------------------------------------------------------------------------------
  */
@@ -65,10 +82,11 @@ void acc_wait(Emit *e)
 {
     const Def *def = e->d->w->def;
     e->in_result = e->d->w->rhs == e->d->red && def->out[0]->kind != TK_INOUT && def->nout == 1 && !keeps_index(e) &&
-                   acc_type(e) == def->out[0]->type;
+                   acc_type(e) == def->out[0]->type && e->partials == 1;
     e->waits = true;
     if (e->in_result) return;
-    e->waiting = buffer_for(e, "partial", acc_type(e), e->wait_at, 0);
+    e->waiting = buffer_for(e, "partial", acc_type(e), e->wait_at, e->partials > 1 ? e->partials : 0);
+    if (numbered(e)) e->waiting_count = buffer_for(e, "partial_term", DT_INDEX, e->wait_at, 0);
     if (keeps_index(e)) e->waiting_at = buffer_for(e, "partial_at", DT_I32, e->wait_at, 0);
 }
 
@@ -106,10 +124,10 @@ static Expr *at_end(Emit *e, bool last)
     return all;
 }
 
-static Expr *read_waiting(Emit *e, Tensor *buf)
+static Expr *read_waiting(Emit *e, Tensor *buf, Expr *part)
 {
     Lower *l = e->l;
-    if (!e->in_result) return low_read(l, buf, buf->rank, wait_place(e), e->d->r->span);
+    if (!e->in_result) return low_read(l, buf, buf->rank, wait_place(e, part), e->d->r->span);
     int n;
     Tensor *to;
     Expr **at = low_result_place(l, e->d->w, e->d->w->def->out[0], &to, &n);
@@ -123,11 +141,11 @@ static void store_acc(Emit *e, Tensor *buf, Expr *part, Expr *v)
     low_emit(e->l, tile_store(e->l->p, buf, acc_place(e, part), v, e->d->r->span));
 }
 
-static Expr *start_value(Emit *e, Tensor *waiting, Expr *identity)
+static Expr *start_value(Emit *e, Tensor *waiting, Expr *part, Expr *identity)
 {
     if (!e->waits) return identity;
     return te_node(e->l->op, EX_SELECT, (DType)identity->type, 3,
-                   (Expr *[]){at_end(e, false), identity, read_waiting(e, waiting)}, e->d->r->span);
+                   (Expr *[]){at_end(e, false), identity, read_waiting(e, waiting, part)}, e->d->r->span);
 }
 
 static void for_parts(Emit *e, int64_t n, void (*body)(Emit *, Expr *, void *), void *user)
@@ -138,7 +156,10 @@ static void for_parts(Emit *e, int64_t n, void (*body)(Emit *, Expr *, void *), 
     low_loop_end(e->l, &lp, 1, LOOP_SERIAL, 0, NULL, 0);
 }
 
-static void set_part(Emit *e, Expr *part, void *value) { store_acc(e, e->acc, part, value); }
+static void set_part(Emit *e, Expr *part, void *identity)
+{
+    store_acc(e, e->acc, part, start_value(e, e->waiting, part, identity));
+}
 
 void acc_open(Emit *e)
 {
@@ -146,12 +167,13 @@ void acc_open(Emit *e)
     const Reduce *r = e->d->r;
     DType t = acc_type(e);
     Expr *identity = low_num(l, t, num_identity(r->op, t), r->span);
+    if (e->count) store_acc(e, e->count, NULL, start_value(e, e->waiting_count, NULL, ix_int(l, 0)));
     if (e->partials > 1) {
         for_parts(e, e->partials, set_part, identity);
         return;
     }
-    store_acc(e, e->acc, NULL, start_value(e, e->waiting, identity));
-    if (keeps_index(e)) store_acc(e, e->where, NULL, start_value(e, e->waiting_at, te_int(l->op, DT_I32, -1, r->span)));
+    store_acc(e, e->acc, NULL, start_value(e, e->waiting, NULL, identity));
+    if (keeps_index(e)) store_acc(e, e->where, NULL, start_value(e, e->waiting_at, NULL, te_int(l->op, DT_I32, -1, r->span)));
 }
 
 /* ---- update -------------------------------------------------------------------------------------------------------------
@@ -188,7 +210,7 @@ void acc_update(Emit *e)
     if (cond) low_open(l, &n);
     Expr *value = widened(e, low_expr(l, r->body), acc_type(e)), *index = NULL, *part = NULL;
     if (e->where) index = te_cast(l->op, DT_I32, l->bound[r->var[0]->id], r->span);
-    if (e->count) part = ix_op(l, EX_MOD, low_read(l, e->count, 0, NULL, r->span), ix_int(l, e->partials));
+    if (e->count) part = ix_op(l, EX_MOD, acc_read(e, e->count, NULL), ix_int(l, e->partials));
     if (e->partials > 1 && !e->count) part = ix_op(l, EX_MOD, term_number(e), ix_int(l, e->partials));
     bool fma = r->fma && value->op == EX_MUL && te_is_float((DType)value->type);
     low_emit(l, tile_update(l->p, e->acc, acc_place(e, part), r->op, fma, value, e->where, index, r->span));
@@ -196,10 +218,7 @@ void acc_update(Emit *e)
         Block b = low_close(l, &n);
         low_emit(l, tile_if(l->p, cond, b, (Block){0}, r->span));
     }
-    if (!e->count) return;
-    Expr *next = te_node(l->op, EX_ADD, DT_INDEX, 2,
-                         (Expr *[]){low_read(l, e->count, 0, NULL, r->span), ix_int(l, 1)}, r->span);
-    low_emit(l, tile_store(l->p, e->count, NULL, next, r->span));
+    if (e->count) store_acc(e, e->count, NULL, ix_op(l, EX_ADD, acc_read(e, e->count, NULL), ix_int(l, 1)));
 }
 
 /* ---- finish -------------------------------------------------------------------------------------------------------------
@@ -234,57 +253,53 @@ static void finish(Emit *e)
     low_store(l, w, w->def->out[0], low_expr(l, w->rhs));
 }
 
+static void keep(Emit *e, Tensor *in, Tensor *from, Expr *part)
+{
+    low_emit(e->l, tile_store(e->l->p, in, wait_place(e, part), acc_read(e, from, part), e->d->r->span));
+}
+
+static void keep_part(Emit *e, Expr *part, void *user)
+{
+    (void)user;
+    keep(e, e->waiting, e->acc, part);
+}
+
+static void keep_all(Emit *e)
+{
+    if (e->partials > 1)
+        for_parts(e, e->partials, keep_part, NULL);
+    else
+        keep(e, e->waiting, e->acc, NULL);
+    if (e->where) keep(e, e->waiting_at, e->where, NULL);
+    if (e->count) keep(e, e->waiting_count, e->count, NULL);
+}
+
 void acc_close(Emit *e)
 {
     Lower *l = e->l;
-    if (e->partials > 1) combine(e);
-    if (!e->waits || e->in_result) {
-        finish(e);
-        return;
-    }
     Nest done, more;
-    low_open(l, &done);
+    bool waits = e->waits && !e->in_result;
+    if (waits) low_open(l, &done);
+    if (e->partials > 1) combine(e);
     finish(e);
+    if (!waits) return;
     Block then = low_close(l, &done);
     low_open(l, &more);
-    low_emit(l, tile_store(l->p, e->waiting, wait_place(e), acc_read(e, e->acc, NULL), e->d->r->span));
-    if (e->where)
-        low_emit(l, tile_store(l->p, e->waiting_at, wait_place(e), acc_read(e, e->where, NULL), e->d->r->span));
+    keep_all(e);
     Block els = low_close(l, &more);
     low_emit(l, tile_if(l->p, at_end(e, true), then, els, e->d->r->span));
 }
 
 /* ---- all three ------------------------------------------------------------------------------------------------------------
  */
-/* Ranges that depend on nothing but dims: terms can be numbered. */
-static bool rectangular(const Emit *e)
-{
-    int seen = 0;
-    for (int i = 0; i < e->d->r->nvars; i++) {
-        const Var *v = e->d->r->var[i];
-        const Expr *part[2] = {v->lo, v->hi};
-        for (int k = 0; k < 2 && i > 0; k++)
-            for (int x = 0; x < e->d->nroots; x++) seen += te_uses_var(part[k], e->d->root[x]->var);
-        if (i > 0) seen += te_has_load(v->lo) || te_has_load(v->hi);
-    }
-    return !seen;
-}
-
 void acc_whole(Emit *e, int pos)
 {
     Lower *l = e->l;
-    const Reduce *r = e->d->r;
     DType t = acc_type(e);
-    int p;
-    low_partials(l, r, &p);
-    e->partials = p;
+    int p = e->partials;
     e->acc = buffer_for(e, p > 1 ? "part" : "acc", t, pos, p > 1 ? p : 0);
     e->where = keeps_index(e) ? buffer_for(e, "at", DT_I32, pos, 0) : NULL;
-    e->count = NULL;
-    if (p > 1 && !rectangular(e)) {
-        e->count = low_buffer(l, "term", DT_INDEX, SCOPE_REG, 0, NULL, r->span);
-        low_emit(l, tile_store(l->p, e->count, NULL, ix_int(l, 0), r->span));
-    }
+    e->count = numbered(e) ? buffer_for(e, "term", DT_INDEX, pos, 0) : NULL;
     static const Part parts[] = {PART_INIT, PART_UPDATE, PART_FINISH};
     for (int i = 0; i < 3; i++) {
         int mark = l->memo.n;

@@ -107,7 +107,9 @@ static Interval of_expr(Reader *r, Expr *e)
     if (e->nargs != 2 || e->type != DT_INDEX) return anything;
     Interval a = of_expr(r, e->arg[0]), b = of_expr(r, e->arg[1]);
     if (!a.lo || !b.lo) return anything;
-    if (low_same(l, a.lo, a.hi) && low_same(l, b.lo, b.hi)) return point(low_expr(l, e));
+    bool folds = e->op == EX_ADD || e->op == EX_SUB || e->op == EX_MUL || e->op == EX_DIV || e->op == EX_MOD ||
+                 e->op == EX_MIN || e->op == EX_MAX;
+    if (folds && low_same(l, a.lo, a.hi) && low_same(l, b.lo, b.hi)) return point(ix_op(l, (ExprOp)e->op, a.lo, b.lo));
     bool constant = low_same(l, b.lo, b.hi) && ix_known(l, b.lo, &k);
     switch (e->op) {
     case EX_ADD: return of_sum(l, a, b, false);
