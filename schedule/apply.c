@@ -508,7 +508,7 @@ static bool apply_all(Apply *a, int n, SchedStmt *const *s)
     for (int i = 0; i < n; i++) {
         const SchedStmt *was = a->now;
         a->now = s[i];
-        if (!statement[s[i]->kind](a, s[i])) return false;
+        if (!statement[s[i]->kind](a, s[i]) || !legal_still(a)) return false;
         a->now = was;
     }
     return true;

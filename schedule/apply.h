@@ -29,6 +29,8 @@ bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t);
 bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *name, const SchedStmt *s);
 bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop);
 bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop);
+/* After a statement: does what the earlier ones asked for still hold? */
+bool legal_still(Apply *a);
 bool legal_reads(Apply *a, Expr *e, const Tensor *t);
 
 #endif

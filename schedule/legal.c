@@ -203,6 +203,19 @@ static bool depends(const Iter *inner, const Iter *outer)
     return false;
 }
 
+/* What belongs to one iteration of it, and would have no place. */
+static const char *stands_in(Apply *a, const PlanDef *d, const Iter *it)
+{
+    for (int i = 0; i < d->stage.n; i++)
+        if (d->stage.at[i].at == it) return "a tile is staged there";
+    for (int i = 0; i < d->fetch.n; i++)
+        if (d->fetch.at[i].at == it) return "something is fetched ahead there";
+    for (int i = 0; i < a->p->n; i++)
+        if (!a->p->def[i].w->gone && a->p->def[i].in == d && a->p->def[i].at == it)
+            return arena_printf(a->p->l->mem, "`%s` is computed there", a->p->def[i].w->def->name);
+    return d->accum == it ? "the accumulator is opened there" : NULL;
+}
+
 bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner)
 {
     const char *why = NULL;
@@ -217,8 +230,8 @@ bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner
         why = "the extent of the inner one is not the same everywhere";
     else if (outer->how != LOOP_SERIAL || inner->how != LOOP_SERIAL)
         why = "they were already told how to run";
-    for (int i = 0; i < d->stage.n && !why; i++)
-        if (d->stage.at[i].at == outer || d->stage.at[i].at == inner) why = "a tile is staged there";
+    if (!why) why = stands_in(a, d, outer);
+    if (!why) why = stands_in(a, d, inner);
     if (!why) return true;
     diag_error(a->diags, D_S108_FUSE, a->now->span, outer->name, inner->name, why);
     return false;
@@ -241,7 +254,12 @@ static const char *reads_earlier(Apply *a, const PlanDef *d, const Iter *it)
     return arena_printf(a->p->l->mem, "`%s` at %s = 1 reads what %s = 0 writes", d->w->def->name, s->name, s->name);
 }
 
-bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at)
+typedef struct Reason {
+    const char *why, *help; /* why NULL: nothing stands against it */
+    Span place;
+} Reason;
+
+static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
 {
     const char *why = NULL, *help = NULL;
     Span place = d->w->def->span;
@@ -260,11 +278,21 @@ bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at)
     }
     for (int i = 0; i < plan_index(d, it) && !why; i++)
         if (d->loop.at[i]->how == LOOP_VECTOR) why = "a loop around it runs in lanes";
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S111_PARALLEL, at, it->name, why);
-    diag_note(a->diags, e, place, "both places are here");
-    if (help) diag_help(a->diags, e, "%s", help);
+    return (Reason){why, help, place};
+}
+
+static bool refuse(Apply *a, DiagCode code, Span at, const char *what, Reason r, const char *note)
+{
+    if (!r.why) return true;
+    Diag *e = diag_error(a->diags, code, at, what, r.why);
+    diag_note(a->diags, e, r.place, "%s", note);
+    if (r.help) diag_help(a->diags, e, "%s", r.help);
     return false;
+}
+
+bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at)
+{
+    return refuse(a, D_S111_PARALLEL, at, it->name, not_parallel(a, d, it), "both places are here");
 }
 
 /* Do the extents of loops inside depend on it? Then lanes would end at different times. */
@@ -325,7 +353,7 @@ static const PlanDef *computed_inside(const Plan *p, const PlanDef *d, const Ite
     return NULL;
 }
 
-bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at)
+static Reason not_lanes(Apply *a, const PlanDef *d, const Iter *it)
 {
     Arena *mem = a->p->l->mem;
     const char *why = reads_earlier(a, d, it), *help = NULL;
@@ -351,11 +379,12 @@ bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at)
         if (d->loop.at[i]->how == LOOP_PARALLEL) why = arena_printf(mem, "`%s`, inside of it, runs in parallel", d->loop.at[i]->name);
     for (int i = 0; i < d->stage.n && !why; i++)
         if (plan_index(d, d->stage.at[i].at) >= plan_index(d, it)) why = arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name);
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S112_LANES, at, it->name, why);
-    diag_note(a->diags, e, d->w->def->span, "it is a loop of this definition");
-    if (help) diag_help(a->diags, e, "%s", help);
-    return false;
+    return (Reason){why, help, d->w->def->span};
+}
+
+bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at)
+{
+    return refuse(a, D_S112_LANES, at, it->name, not_lanes(a, d, it), "it is a loop of this definition");
 }
 
 /* ---- producers ------------------------------------------------------------------------------------------------------------
@@ -374,8 +403,28 @@ static bool in_range_of(Apply *a, const PlanDef *d, const Tensor *t)
     return false;
 }
 
-bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
+static bool reads_but(const Expr *e, const Tensor *t, const Expr *but)
 {
+    if (e == but) return false;
+    if (e->op == EX_LOAD && e->load.t == t) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (reads_but(te_child(e, i), t, but)) return true;
+    return false;
+}
+
+/* What reads t after the reduction finds what stands in `it` only when that is no part of the reduction, nor inside of
+ * one: not every iteration of these is one, and the last may be none. */
+static const Iter *read_after(const PlanDef *d, const Iter *it, const Tensor *t)
+{
+    if (!d->red || !reads_but(d->w->rhs, t, d->red)) return NULL;
+    for (int i = 0; i <= plan_index(d, it); i++)
+        if (d->loop.at[i]->reduces) return d->loop.at[i];
+    return NULL;
+}
+
+static Reason not_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
+{
+    const Iter *after;
     Arena *mem = a->p->l->mem;
     const char *why = NULL;
     Span place = c->w->def->span;
@@ -393,9 +442,8 @@ bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
                 why = arena_printf(mem, "`%s` reads it in the range of a loop", r->w->def->name);
             else if (r != d && r != c && !is_inside(r, d, it))
                 why = arena_printf(mem, "`%s` reads it too, outside of `%s.%s`", r->w->def->name, d->w->def->name, it->name);
-            else if (r == d && it->reduces && d->red && d->w->rhs != d->red && legal_reads(a, d->w->rhs, t) &&
-                     !legal_reads(a, d->red, t))
-                why = arena_printf(mem, "`%s` reads it after the reduction over `%s`", r->w->def->name, it->name);
+            else if (r == d && (after = read_after(d, it, t)))
+                why = arena_printf(mem, "`%s` reads it after the reduction over `%s`", r->w->def->name, after->name);
         }
     }
     for (int i = 0; i <= plan_index(d, it) && !why; i++)
@@ -408,10 +456,12 @@ bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
     }
     if (!why && d->w->def->out[0]->kind == TK_INOUT && legal_reads(a, c->w->rhs, d->w->def->out[0]))
         why = arena_printf(mem, "it reads `%s`, which is being assigned there", d->w->def->out[0]->name);
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S114_AT, a->now->span, c->w->def->name, why);
-    diag_note(a->diags, e, place, "here");
-    return false;
+    return (Reason){why, NULL, place};
+}
+
+bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
+{
+    return refuse(a, D_S114_AT, a->now->span, c->w->def->name, not_at(a, c, d, it), "here");
 }
 
 bool legal_inline(Apply *a, const PlanDef *c)
@@ -487,8 +537,9 @@ static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
     return NULL;
 }
 
-bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s)
+static Reason not_staged(Apply *a, const PlanDef *d, const PlanStage *s)
 {
+    const Iter *after = read_after(d, s->at, s->t);
     Arena *mem = a->p->l->mem;
     const char *why = NULL;
     const Iter *x = NULL;
@@ -499,23 +550,26 @@ bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s)
     else if (s->t == d->w->def->out[0]) why = "it is what is computed there";
     else if (s->t->kind == TK_INOUT && d->w->snapshot) why = "its old values are kept elsewhere";
     else if (in_range_of(a, d, s->t)) why = "it is read in the range of a loop";
+    else if (after) why = arena_printf(mem, "`%s` reads it after the reduction over `%s` too", d->w->def->name, after->name);
     else if (s->from->layout.kind == LAYOUT_PACK) why = bad_pack(a, d, s);
     else if (te_type[s->t->type].bits < 8 && s->t->rank == 0) why = "it has no elements of whole bytes";
     for (int i = 0; i < d->stage.n && !why; i++)
-        if (d->stage.at[i].t == s->t && (s->from->layout.kind == LAYOUT_PACK || d->stage.at[i].from->layout.kind == LAYOUT_PACK))
+        if (d->stage.at[i].from != s->from && d->stage.at[i].t == s->t && (s->from->layout.kind == LAYOUT_PACK || d->stage.at[i].from->layout.kind == LAYOUT_PACK))
             why = "it is staged already, and one of the copies is packed";
     for (int i = 0; i < a->p->n && !why; i++)
         if (!a->p->def[i].w->gone && a->p->def[i].w->def->out[0] == s->t && a->p->def[i].in == d)
             why = arena_printf(mem, "`%s` is computed inside of `%s` already", s->t->name, d->w->def->name);
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S117_STAGE, s->from->span, s->t->name, why);
-    diag_note(a->diags, e, d->w->def->span, "it is read here");
-    return false;
+    return (Reason){why, NULL, d->w->def->span};
+}
+
+bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s)
+{
+    return refuse(a, D_S117_STAGE, a->now->span, s->t->name, not_staged(a, d, s), "it is read here");
 }
 
 /* ---- registers --------------------------------------------------------------------------------------------------------------
  */
-bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t)
+static Reason not_accumulated(Apply *a, const PlanDef *d, const Iter *it, DType t)
 {
     Arena *mem = a->p->l->mem;
     const char *why = NULL, *help = NULL;
@@ -532,11 +586,12 @@ bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t)
             why = arena_printf(mem, "the extent of `%s` is not known", d->loop.at[i]->name);
             help = "split it, or give the size with `--dim`";
         }
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S118_ACCUM, a->now->span, d->w->def->name, why);
-    diag_note(a->diags, e, d->w->def->span, "it is defined here");
-    if (help) diag_help(a->diags, e, "%s", help);
-    return false;
+    return (Reason){why, help, d->w->def->span};
+}
+
+bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t)
+{
+    return refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, not_accumulated(a, d, it, t), "it is defined here");
 }
 
 static bool mismatch(Apply *a, const PlanDef *d, const char *name, const char *why, const char *help)
@@ -612,4 +667,28 @@ bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop)
     if (in_order(d) && a->p->l->num.ordered)
         return mismatch(a, d, "dot", "lanes are partial results, which add up in another order than `ordered` asks for", "`outer` keeps the order");
     return legal_outer(a, d, loop);
+}
+
+/* ---- what earlier statements asked for ------------------------------------------------------------------------------------
+ */
+static bool still_one(Apply *a, PlanDef *d)
+{
+    Span at = a->now->span;
+    if (!legal_order(a, d, d->loop.at, D_S110_ORDER)) return false;
+    for (int i = 0; i < d->loop.n; i++) {
+        const Iter *it = d->loop.at[i];
+        if (it->how == LOOP_VECTOR && !legal_lanes(a, d, it, at)) return false;
+        if (it->how == LOOP_PARALLEL && !legal_parallel(a, d, it, at)) return false;
+    }
+    for (int i = 0; i < d->stage.n; i++)
+        if (!legal_stage(a, d, &d->stage.at[i])) return false;
+    if (d->in && !legal_at(a, d, d->in, d->at)) return false;
+    return !d->accum || legal_accum(a, d, d->accum, d->accum_type);
+}
+
+bool legal_still(Apply *a)
+{
+    for (int i = 0; i < a->p->n; i++)
+        if (!a->p->def[i].w->gone && !still_one(a, &a->p->def[i])) return false;
+    return true;
 }

@@ -80,6 +80,18 @@ static void replace(Plan *p, PlanDef *d, int at, int n, Iter *const *with)
     for (int i = 0; i < n; i++) d->loop.at[at + i] = with[i];
 }
 
+/* What belongs to one iteration of `it` belongs to one of its inner part. */
+static void move_inside(Plan *p, PlanDef *d, const Iter *it, Iter *inner)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->def[i].in == d && p->def[i].at == it) p->def[i].at = inner;
+    for (int i = 0; i < d->stage.n; i++)
+        if (d->stage.at[i].at == it) d->stage.at[i].at = inner;
+    for (int i = 0; i < d->fetch.n; i++)
+        if (d->fetch.at[i].at == it) d->fetch.at[i].at = inner;
+    if (d->accum == it) d->accum = inner;
+}
+
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
                 Span s)
 {
@@ -91,6 +103,7 @@ void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, c
     o->tail = i->tail = tail;
     it->by = o;
     replace(p, d, plan_index(d, it), 2, (Iter *[]){o, i});
+    move_inside(p, d, it, i);
 }
 
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s)
