@@ -467,7 +467,7 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         d->loop.at[n++] = it;
         it->how = k->how[k->order[i]];
         it->kernel = true;
-        if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)iter_most(a->p, it);
+        if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
     }
     if (s->compose && loop[0]->kind == IT_INNER) loop[0]->tail = loop[0]->with->tail = TAIL_COMPOSE;
     return true;

@@ -34,6 +34,18 @@ static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
     return ix_op(l, EX_DIV, ix_op(l, EX_ADD, n, ix_int(l, f - 1)), ix_int(l, f));
 }
 
+/* Ranges may end before they begin, which parts of them cannot. */
+static Expr *not_negative(Lower *l, const Iter *it, Expr *n)
+{
+    int64_t lo, known;
+    if (ix_known(l, n, &known)) return known < 0 ? ix_int(l, 0) : n;
+    bool plain = it->kind != IT_ROOT || n->op == EX_MAX || (!it->ext && n->op == EX_DIM && ix_known(l, it->var->lo, &lo));
+    return plain ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+}
+
+/* The extent of something that is split or fused. */
+static Expr *whole_extent(const Plan *p, Iter *it) { return not_negative(p->l, it, iter_extent(p, it)); }
+
 Expr *iter_extent(const Plan *p, Iter *it)
 {
     Lower *l = p->l;
@@ -42,18 +54,22 @@ Expr *iter_extent(const Plan *p, Iter *it)
     switch (it->kind) {
     case IT_ROOT:
         return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
-    case IT_OUTER: return ceil_div(l, iter_extent(p, it->of), it->factor);
-    case IT_FUSED: return ix_op(l, EX_MUL, iter_extent(p, it->of), iter_extent(p, it->with));
+    case IT_OUTER: return ceil_div(l, whole_extent(p, it->of), it->factor);
+    case IT_FUSED: return ix_op(l, EX_MUL, whole_extent(p, it->of), whole_extent(p, it->with));
     case IT_INNER: break;
     }
-    Expr *f = ix_int(l, it->factor), *all = iter_extent(p, it->of), *o = iter_value(p, it->with);
-    if (ix_known(l, all, &n) && n % it->factor == 0) return f;
-    if (!o) {
-        it->nominal = true;
-        return f;
-    }
+    Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o = iter_value(p, it->with);
+    if (!o || (ix_known(l, all, &n) && n % it->factor == 0)) return f;
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
+}
+
+/* The inner part stands outside of the outer one, and may go beyond the end with it. */
+static bool is_nominal(const Plan *p, const Iter *it)
+{
+    int64_t n;
+    if (it->kind != IT_INNER || it->ext || iter_value(p, it->with)) return false;
+    return !(ix_known(p->l, whole_extent(p, it->of), &n) && n % it->factor == 0);
 }
 
 Expr *iter_nominal(const Plan *p, const Iter *it)
@@ -230,7 +246,7 @@ static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
 static void cut_loop(Emit *e, Iter *outer, int pos)
 {
     Lower *l = e->l;
-    Expr *n = iter_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
+    Expr *n = whole_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
     Expr *full, *rest;
     int64_t known, left;
     lin_divide(l, n, outer->factor, &full, &rest);
@@ -308,7 +324,9 @@ static void nest(Emit *e, int pos)
         it->some = te_node(e->l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(e->l, 0)}, it->span);
         n = ix_op(e->l, EX_MAX, n, ix_int(e->l, 1));
     }
+    it->nominal = is_nominal(e->p, it);
     one_loop(e, it, n, pos);
+    it->nominal = false;
     it->some = NULL;
 }
 
@@ -316,25 +334,12 @@ void emit_nest_from(Emit *e, int pos) { nest(e, pos); }
 
 /* ---- definitions ------------------------------------------------------------------------------------------------------
  */
-/* Where the accumulator is opened: as `accum` says, before a microkernel's loops, else before the innermost run of
- * reduction loops. */
-static int accumulator_place(const PlanDef *d)
-{
-    if (!d->r) return -1;
-    if (d->accum) return plan_index(d, d->accum) + 1;
-    for (int i = 0; i < d->loop.n; i++) /* inside of its columns, when these run in lanes around the rest */
-        if (d->loop.at[i]->kernel) return i + (d->loop.at[i]->how == LOOP_VECTOR && !d->loop.at[i]->reduces);
-    int at = d->loop.n;
-    while (at > 0 && d->loop.at[at - 1]->reduces) at--;
-    return at;
-}
-
 void emit_def(Plan *p, PlanDef *d)
 {
     Lower *l = p->l;
     Work *was = l->now;
     int mark = l->memo.n;
-    Emit e = {.p = p, .l = l, .d = d, .acc_at = accumulator_place(d), .wait_at = -1, .part = PART_WHOLE, .partials = 1};
+    Emit e = {.p = p, .l = l, .d = d, .acc_at = plan_accumulator(d), .wait_at = -1, .part = PART_WHOLE, .partials = 1};
     l->now = d->w;
     if (d->r) low_partials(l, d->r, &e.partials);
     if (d->w->snapshot) low_snapshot(l, d->w);

@@ -122,7 +122,9 @@ static Region cover(Emit *e, Iter *at, PlanDef *c)
             continue;
         }
         r->lo = g.from[i];
-        r->ext = lin_sub(l, g.to[i], g.from[i]);
+        Expr *n = lin_sub(l, g.to[i], g.from[i]);
+        int64_t known;
+        r->ext = ix_known(l, n, &known) || low_same(l, n, g.size[i]) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
         r->size = g.size[i];
     }
     return g;

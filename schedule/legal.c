@@ -363,6 +363,8 @@ static Reason not_lanes(Apply *a, const PlanDef *d, const Iter *it)
         ;
     else if (it->reduces && in_order(d) && a->p->l->num.ordered)
         why = "lanes are partial results, which add up in another order than `ordered` asks for", help = "`--numerics fast` allows it";
+    else if (it->reduces && plan_index(d, it) < plan_accumulator(d))
+        why = "it is a loop of the reduction around its accumulator, where partial results of all lanes would meet";
     else if ((x = has_lanes(d)) && x != it)
         why = arena_printf(mem, "`%s` already does", x->name);
     else if ((x = lanes_around(d)))
@@ -512,6 +514,28 @@ static bool fixed_there(const PlanDef *d, const Iter *root, const Iter *at)
     return true;
 }
 
+/* A variable in e that is no index of d: of a reduction, or a topk, that has no loops here. */
+static const Var *hidden(const PlanDef *d, const Expr *e)
+{
+    if (e->op == EX_VAR) {
+        for (int i = 0; i < d->nroots; i++)
+            if (d->root[i]->var == e->var) return NULL;
+        return e->var;
+    }
+    for (int i = 0; i < te_nchildren(e); i++) {
+        const Var *v = hidden(d, te_child(e, i));
+        if (v) return v;
+    }
+    return NULL;
+}
+
+static bool range_is_fixed(const PlanDef *d, const Var *v)
+{
+    for (int i = 0; i < d->nroots; i++)
+        if (te_uses_var(v->lo, d->root[i]->var) || te_uses_var(v->hi, d->root[i]->var)) return false;
+    return !te_has_load(v->lo) && !te_has_load(v->hi);
+}
+
 static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
 {
     Arena *mem = a->p->l->mem;
@@ -521,11 +545,14 @@ static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
         for (int k = 0; k < s->t->rank; k++)
             if (!low_same(a->p->l, f.at.at[0]->arg[k], f.at.at[i]->arg[k])) return "it is read at different places, and a pack holds one";
     if (f.under_condition) return "it is read under a condition, and a pack would read it always";
+    const Var *inside = hidden(d, f.at.at[0]);
+    if (inside) return arena_printf(mem, "it depends on `%s`, which is looped over inside of the definition", inside->name);
     for (int i = 0; i < y->n; i++) {
         const Iter *it = iter_named(d, y->ix[i].text);
         if (!it || it->kind != IT_ROOT)
             return arena_printf(mem, "`%s` is no index of `%s`", y->ix[i].text, d->w->def->name);
         if (!te_uses_var(f.at.at[0], it->var)) return arena_printf(mem, "`%s` does not depend on `%s`", s->t->name, it->name);
+        if (!range_is_fixed(d, it->var)) return arena_printf(mem, "the range of `%s` is not always the same", it->name);
         if (i < y->n - 1 && s->factor[i] != 1) return "only the last index of a pack is cut into panels";
     }
     for (int i = 0; i < d->nroots; i++) {

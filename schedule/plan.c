@@ -80,6 +80,17 @@ static void replace(Plan *p, PlanDef *d, int at, int n, Iter *const *with)
     for (int i = 0; i < n; i++) d->loop.at[at + i] = with[i];
 }
 
+int plan_accumulator(const PlanDef *d)
+{
+    if (!d->r) return -1;
+    if (d->accum) return plan_index(d, d->accum) + 1;
+    for (int i = 0; i < d->loop.n; i++) /* inside of its columns, when these run in lanes around the rest */
+        if (d->loop.at[i]->kernel) return i + (d->loop.at[i]->how == LOOP_VECTOR && !d->loop.at[i]->reduces);
+    int at = d->loop.n;
+    while (at > 0 && d->loop.at[at - 1]->reduces) at--;
+    return at;
+}
+
 /* What belongs to one iteration of `it` belongs to one of its inner part. */
 static void move_inside(Plan *p, PlanDef *d, const Iter *it, Iter *inner)
 {

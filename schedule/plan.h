@@ -104,6 +104,9 @@ Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no l
 PlanDef *plan_find(const Plan *p, const char *name);
 Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
 int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
+/* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
+ * innermost run of reduction loops. -1: there is none. */
+int plan_accumulator(const PlanDef *d);
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
                 Span s);
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);

@@ -36,7 +36,7 @@ static Interval of_iter(Reader *r, Iter *it)
         Interval s = {ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};
-        bool whole = it->by->with->ext && !it->by->with->by, last = low_same(l, o.lo, o.hi) && !any_open(it->by->with);
+        bool whole = it->by->with->ext && !it->by->with->by, last = iter_value(r->p, it->by) && !any_open(it->by->with);
         if (whole || last) return s; /* whole tiles; or the inner extent already is what is left */
         if (it->kind != IT_ROOT || it->ext || !te_has_load(it->var->hi))
             s.chi = ix_op(l, EX_MIN, s.chi, lin_sub(l, iter_extent(r->p, it), one));
