@@ -64,6 +64,11 @@ typedef struct When {
     Diags *diags;
 } When;
 
+static bool compares(ExprOp o)
+{
+    return o == EX_LT || o == EX_LE || o == EX_GT || o == EX_GE || o == EX_EQ || o == EX_NE;
+}
+
 /* A condition that sizes decide at run time, as an expression of the program. Its parts without dims are values. */
 static Expr *run_time(When *w, const AstExpr *e)
 {
@@ -77,7 +82,7 @@ static Expr *run_time(When *w, const AstExpr *e)
         Expr *arg[2] = {0};
         for (int i = 0; i < e->nargs; i++)
             if (!(arg[i] = run_time(w, e->arg[i]))) return NULL;
-        bool truth = e->op == EX_AND || e->op == EX_OR || e->op == EX_NOT || (e->op >= EX_LT && e->op <= EX_NE);
+        bool truth = e->op == EX_AND || e->op == EX_OR || e->op == EX_NOT || compares(e->op);
         if (e->op == EX_NEG) return ix_op(w->l, EX_SUB, ix_int(w->l, 0), arg[0]);
         return te_node(op, e->op, truth ? DT_U1 : DT_INDEX, e->nargs, arg, op->span);
     }
