@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Docs that are true: every command that README.md and docs/*.md show is run, every complete program in a ```te fence is compiled.
+"""Docs that are true: every command that README.md and docs/*.md show is run, every complete program in a ```te fence is compiled, every
+schedule in a ```sched fence is read and must be in canonical form.
 
 A command is a line of a fence (no language, `sh` or `console`) that starts with build/tcc or `$ tcc`; it must exit 0, or with N where it ends in
 `# exit N`. Commands run in a scratch folder in which examples/ and build/ are links to the real ones. A fence opened with ```te skip is a fragment.
@@ -48,6 +49,9 @@ def main():
                     (tmp / "doc.te").write_text(body)
                     for op in re.findall(r"^\s*op\s+(\w+)", body, re.M):
                         todo.append((f"build/tcc compile doc.te --op {op} --emit te", 0))
+                elif lang == "sched":
+                    (tmp / "doc.sched").write_text(body)
+                    todo.append(("build/tcc fmt --check doc.sched", 0))
                 elif lang in ("", "sh", "console"):
                     todo = list(commands(body))
                 for cmd, want in todo:
