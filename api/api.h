@@ -80,6 +80,7 @@ struct tensorcc_kernel {
     const char *target_name, *schedule, *source, *numerics;
     const char **shape; /* of each parameter, as declared */
     int maxrank, sumrank;
+    SchedUse use;   /* sched is NULL unless the schedule came out of a file */
     TileProg *prog; /* NULL: interp of a `.te` op, loaded code */
     const char *why;
     double ns; /* spent on compiling so far */
@@ -140,10 +141,14 @@ tensorcc_status api_need(tensorcc_kernel *k, ApiVariant v);
 /* ---- shape.c: all report into d ---- */
 bool api_infer(const tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes, Diags *d);
 /* All sizes known, in range, conditions true. */
+void api_out_of_range(const Dim *dim, int64_t size, Diags *d); /* reports it */
 bool api_check_sizes(const tensorcc_kernel *k, const int64_t *sizes, Diags *d);
 bool api_shape(const tensorcc_kernel *k, int param, const int64_t *sizes, int64_t *shape, Diags *d);
 /* The checks of op that are false once its bound dims are put in. */
 bool api_refuted(const TeOp *op, Diags *d);
 void api_sizes_text(Text *t, const TeOp *op, const int64_t *sizes);
+
+/* A whole file, with a 0 behind it. NULL, or why it could not be read. */
+const char *api_read_file(Arena *mem, const char *path, char **bytes, size_t *n);
 
 #endif

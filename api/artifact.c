@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,20 +72,23 @@ static bool write_file(const char *path, const char *bytes, size_t n)
     return !fclose(f) && ok;
 }
 
-static bool read_file(Arena *mem, const char *path, char **bytes, size_t *n)
+const char *api_read_file(Arena *mem, const char *path, char **bytes, size_t *n)
 {
+    enum { LARGE = 64 << 20 };
+    struct stat is;
     FILE *f = fopen(path, "rbe");
-    if (!f) return false;
-    bool ok = !fseek(f, 0, SEEK_END);
-    long size = ok ? ftell(f) : -1;
-    ok = size >= 0 && !fseek(f, 0, SEEK_SET);
-    if (ok) {
-        *bytes = arena_alloc(mem, (size_t)size + 1);
-        *n = (size_t)size;
-        ok = fread(*bytes, 1, *n, f) == *n;
+    if (!f) return arena_strdup(mem, strerror(errno));
+    const char *why = fstat(fileno(f), &is)    ? arena_strdup(mem, strerror(errno))
+                      : !S_ISREG(is.st_mode)   ? "it is no regular file"
+                      : is.st_size > LARGE     ? "it is larger than 64 MiB"
+                                               : NULL;
+    if (!why) {
+        *n = (size_t)is.st_size;
+        *bytes = arena_alloc(mem, *n + 1);
+        if (fread(*bytes, 1, *n, f) != *n) why = "it could not be read to its end";
     }
     fclose(f);
-    return ok;
+    return why;
 }
 
 /* What went wrong, or NULL. The tool's own messages go to a file, of which the first lines are quoted. */
@@ -105,7 +109,7 @@ static const char *spawn(Arena *mem, const char *dir, char *const *argv)
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return "its end could not be awaited";
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
-    if (read_file(mem, log, &text, &n) && n) return arena_printf(mem, "it says: %.400s", text);
+    if (!api_read_file(mem, log, &text, &n) && n) return arena_printf(mem, "it says: %.400s", text);
     return arena_printf(mem, "it ended with status %d", status);
 }
 
@@ -143,7 +147,7 @@ static void link_in(Link *l)
                     "-lm",
                     NULL};
     l->why = spawn(l->mem, l->dir, argv);
-    if (!l->why && !read_file(l->mem, l->library, &l->bytes, &l->n)) l->why = "no library came out";
+    if (!l->why && api_read_file(l->mem, l->library, &l->bytes, &l->n)) l->why = "no library came out";
 }
 
 static void guarded_link(void *arg) { link_in(arg); }
@@ -242,10 +246,12 @@ static const char *read_metadata(Load *l)
     return all ? s + 1 : NULL;
 }
 
-/* The first feature ("+avx2,+fma") that this machine lacks, or NULL. */
-static const char *lacking(Load *l)
+/* What keeps this machine from running it, or NULL: another processor that it was made for by name (its features are
+ * LLVM's knowledge), or the first feature ("+avx2,+fma") that is lacking. */
+static const char *hindrance(Load *l)
 {
-    const Target *host = cg_target(l->mem, "cpu");
+    const Target *host = cg_target(l->mem, "cpu"), *named = cg_target(l->mem, l->target);
+    if (!named || !named->host) return "it is made for another one";
     const char *have = host && host->features ? host->features : "";
     for (const char *s = l->features; s && *s;) {
         size_t n = strcspn(s, ",");
@@ -256,7 +262,7 @@ static const char *lacking(Load *l)
             found = m == n && !strncmp(h, f, n);
             h += m + (h[m] == ',');
         }
-        if (!found) return f + 1;
+        if (!found) return arena_printf(l->mem, "it lacks %s", f + 1);
         s += n + (s[n] == ',');
     }
     return NULL;
@@ -312,10 +318,9 @@ static void load(void *arg)
         refuse(l, "what it says of itself cannot be read");
         return;
     }
-    const char *missing = lacking(l);
-    if (missing) {
-        l->status =
-            api_error(l->c, TENSORCC_E_ENV, D_R035_MACHINE, l->target, arena_printf(l->mem, "it lacks %s", missing));
+    const char *why = hindrance(l);
+    if (why) {
+        l->status = api_error(l->c, TENSORCC_E_ENV, D_R035_MACHINE, l->target, why);
         return;
     }
     l->status = tensorcc_parse(l->c, l->file, source, strlen(source), &l->m);

@@ -47,9 +47,18 @@ static int find_name(tensorcc_module *m, const char *name, Diags *d)
 const AstOp *api_find_op(tensorcc_module *m, const char *name, Diags *d)
 {
     int at = find_name(m, name, d);
-    for (int i = 0, n = 0; at >= 0 && i < m->file->nitems; i++)
-        if (m->file->item[i].op && n++ == at) return m->file->item[i].op;
-    return NULL;
+    const AstOp *found = NULL;
+    for (int i = 0, n = 0; at >= 0 && i < m->file->nitems; i++) {
+        const AstOp *op = m->file->item[i].op;
+        if (!op || n++ < at) continue;
+        if (found && ir_streq(op->name.text, found->name.text)) {
+            Diag *g = diag_error(d, D_N033_OP_TWICE, op->name.span, op->name.text);
+            diag_note(d, g, found->name.span, "the other one is here");
+            return NULL;
+        }
+        if (!found) found = op;
+    }
+    return found;
 }
 
 /* ---- checking, with the module's cache -----------------------------------------------------------------------------
@@ -196,11 +205,7 @@ TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaul
         if (!parse_size(v[i].value, &x)) {
             diag_error(d, D_R006_SIZE, (Span){0}, v[i].value, v[i].name);
         } else if (strcmp(v[i].value, "?") && (x < dim->lo || x > dim->hi)) {
-            Diag *g =
-                diag_error(d, D_R007_RANGE, (Span){0}, v[i].name, (long long)x, (long long)dim->lo, (long long)dim->hi);
-            diag_note(d, g, dim->span,
-                      dim->has_range ? "the range is given here" : "a range may be given here: `%s in 0..%lld`",
-                      dim->name, (long long)INT32_MAX);
+            api_out_of_range(dim, x, d);
         } else if (dim->value >= 0 && x != dim->value) {
             diag_error(d, D_R032_FIXED, dim->span, dim->name, (long long)dim->value, (long long)x);
         } else {
@@ -231,6 +236,8 @@ typedef struct Make {
     tensorcc_kernel *k;
     tensorcc_status status;
     SchedMode mode;
+    const Sched *sched; /* of a file, or NULL */
+    const char *path, *name;
 } Make;
 
 static tensorcc_status bug(tensorcc_context *c, const char *stage, const char *what)
@@ -250,12 +257,48 @@ static tensorcc_status choose_target(Make *x)
     return TENSORCC_OK;
 }
 
+/* FILE.sched or FILE.sched:NAME */
+static tensorcc_status name_file(Make *x, const char *s)
+{
+    static const char ending[] = ".sched";
+    tensorcc_kernel *k = x->k;
+    const char *end = s, *next;
+    while ((next = strstr(end, ending))) end = next + strlen(ending);
+    if (end == s || (*end && *end != ':')) return api_error(k->ctx, TENSORCC_E_USAGE, D_R010_SCHEDULE, s);
+    x->mode = SCHED_FILE;
+    x->path = arena_printf(k->mem, "%.*s", (int)(end - s), s);
+    x->name = *end ? arena_strdup(k->mem, end + 1) : NULL;
+    k->schedule = arena_strdup(k->mem, s);
+    k->source = "file";
+    return TENSORCC_OK;
+}
+
+static bool read_schedule(Make *x, Diags *d)
+{
+    tensorcc_kernel *k = x->k;
+    Source *src = NEW(k->mem, Source);
+    char *text;
+    size_t n;
+    const char *why = api_read_file(k->mem, x->path, &text, &n);
+    if (why) {
+        diag_error(d, D_R040_SCHEDULE_FILE, (Span){0}, x->path, why);
+        return false;
+    }
+    *src = (Source){x->path, text, n};
+    SchedFile *f = sched_parse(k->mem, src, d);
+    if (d->errors) return false;
+    x->sched = sched_choose(k->mem, f, x->name, k->op, k->target, d);
+    if (!x->sched) return false;
+    k->schedule = arena_printf(k->mem, "%s:%s", x->path, x->sched->name.text);
+    return true;
+}
+
 static tensorcc_status choose_schedule(Make *x)
 {
     tensorcc_kernel *k = x->k;
     const char *s = x->o->schedule ? x->o->schedule : "auto";
     bool none = !strcmp(s, "none"), heuristic = !strcmp(s, "auto") || !strcmp(s, "default");
-    if (!none && !heuristic) return api_error(k->ctx, TENSORCC_E_USAGE, D_R010_SCHEDULE, s);
+    if (!none && !heuristic) return name_file(x, s);
     x->mode = none ? SCHED_NONE : SCHED_DEFAULT;
     k->schedule = none ? "none" : "default";
     k->source = none ? "loops as written" : "heuristic";
@@ -314,15 +357,35 @@ static bool make_from_te(Make *x, Diags *d)
     return true;
 }
 
+static TileProg *lower_by_file(Make *x, Text *why)
+{
+    tensorcc_kernel *k = x->k;
+    Diags d = {.mem = k->mem};
+    TileProg *p = NULL;
+    SchedSet *set = NEW_ARRAY(k->mem, SchedSet, x->o->nsets + 1);
+    for (int i = 0; i < x->o->nsets; i++)
+        set[i] = (SchedSet){arena_strdup(k->mem, x->o->sets[i].name), arena_strdup(k->mem, x->o->sets[i].value)};
+    if (read_schedule(x, &d)) {
+        k->use = (SchedUse){x->sched, k->target, k->num, k->threads, x->o->nsets, set};
+        p = sched_lower_with(k->mem, &k->use, k->op, &d, why);
+    }
+    x->status = api_verdict(k->ctx, &d);
+    return p;
+}
+
 static void lower(Make *x)
 {
     tensorcc_kernel *k = x->k;
     double start = rt_now_ns();
     Text why = {.mem = k->mem};
     text_add(&why, "");
-    k->prog = sched_lower(k->mem, k->op, k->target, k->num, x->mode, k->threads, &why);
+    if (x->mode == SCHED_FILE)
+        k->prog = lower_by_file(x, &why);
+    else
+        k->prog = sched_lower(k->mem, k->op, k->target, k->num, x->mode, k->threads, &why);
     k->why = why.s;
     k->ns += rt_now_ns() - start;
+    if (x->status) return;
     if (!k->prog) {
         x->status = bug(k->ctx, "lowering", "no program came out");
         return;
@@ -388,7 +451,7 @@ tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_opti
     *out = NULL;
     tensorcc_compile_options all = {0};
     if (o && o->struct_size) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
-    if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts))
+    if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts) || !values_ok(all.nsets, all.sets))
         return api_usage(m->ctx, "tensorcc_compile", "a dim or const without name or value");
     if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS))
         return api_usage(m->ctx, "tensorcc_compile", "unknown flags");

@@ -12,8 +12,10 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const char kernel_header[] __asm__("tensorcc_kernel_header");
 
-typedef enum Kind { KIND_TE, KIND_TILE, KIND_LLVM, KIND_ASM, KIND_OBJ, KIND_SO, KIND_HEADER, KINDS } Kind;
-static const char *const kind_name[KINDS] = {"te", "tile", "llvm", "asm", "obj", "so", "header"};
+typedef enum Kind { KIND_TE, KIND_TILE, KIND_LLVM, KIND_ASM, KIND_OBJ, KIND_SO, KIND_HEADER,
+               KIND_SCHEDULE, KIND_STEPS, KIND_SPACE, KINDS } Kind;
+static const char *const kind_name[KINDS] = {"te", "tile", "llvm", "asm", "obj", "so", "header",
+                                            "schedule", "steps", "space"};
 
 void api_comment(Text *t, const char *margin, const char *s)
 {
@@ -110,6 +112,17 @@ typedef struct Emit {
     tensorcc_status status;
 } Emit;
 
+/* What a schedule out of a file is, and does. */
+static void emit_schedule(Emit *e, Text *t)
+{
+    tensorcc_kernel *k = e->k;
+    Diags d = {.mem = e->mem};
+    bool (*const show[])(Arena *, const SchedUse *, const TeOp *, Diags *, Text *) = {sched_filled, sched_steps, sched_space};
+    bool ok = show[e->kind - KIND_SCHEDULE](e->mem, &k->use, k->op, &d, t);
+    e->status = api_verdict(k->ctx, &d);
+    if (!ok && !e->status) e->status = api_error(k->ctx, TENSORCC_E_BUG, D_X002_BUG, "scheduling", "no reason was given");
+}
+
 static void emit(void *arg)
 {
     Emit *e = arg;
@@ -124,6 +137,9 @@ static void emit(void *arg)
     case KIND_ASM: e->status = api_object(k, e->mem, CG_ASM, &e->bytes, &e->n); return;
     case KIND_OBJ: e->status = api_object(k, e->mem, CG_OBJ, &e->bytes, &e->n); return;
     case KIND_SO: e->status = api_library(k, e->mem, &e->bytes, &e->n); return;
+    case KIND_SCHEDULE:
+    case KIND_STEPS:
+    case KIND_SPACE: emit_schedule(e, &t); break;
     case KINDS: break;
     }
     e->bytes = t.s;
@@ -139,6 +155,8 @@ tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blo
     while (e.kind < KINDS && strcmp(kind, kind_name[e.kind])) e.kind++;
     if (e.kind == KINDS) return api_error(k->ctx, TENSORCC_E_USAGE, D_R028_KIND, kind);
     bool needs_code = e.kind != KIND_TE && e.kind != KIND_HEADER;
+    if (e.kind >= KIND_SCHEDULE && !k->use.sched)
+        return api_error(k->ctx, TENSORCC_E_INPUT, D_R041_NO_SCHEDULE, k->schedule, kind);
     if (needs_code && k->library)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R033_LOAD, "the artifact", "it holds code, and can be run only");
     if ((needs_code || e.kind == KIND_HEADER) && k->interp)

@@ -138,19 +138,25 @@ static bool compare_axes(const TeOp *op, const int64_t *const *shape, const int6
     return ok;
 }
 
+void api_out_of_range(const Dim *dim, int64_t size, Diags *d)
+{
+    long long lo = dim->lo, hi = dim->hi, x = size;
+    Diag *g = diag_error(d, D_R007_RANGE, (Span){0}, dim->name, x, lo, hi);
+    if (dim->has_range) {
+        diag_note(d, g, dim->span, "the range is given here");
+    } else if (x >= 0) {
+        diag_note(d, g, dim->span, "a range may be given here: `%s in %lld..%lld`", dim->name, x < lo ? x : lo,
+                  x > hi ? x : hi);
+    }
+}
+
 static bool in_ranges(const TeOp *op, const int64_t *sizes, Diags *d)
 {
     bool ok = true;
     for (int i = 0; i < op->ndims; i++) {
         const Dim *dim = &op->dim[i];
         if (sizes[i] < 0 || (sizes[i] >= dim->lo && sizes[i] <= dim->hi)) continue;
-        Diag *g = diag_error(d, D_R007_RANGE, (Span){0}, dim->name, (long long)sizes[i], (long long)dim->lo,
-                             (long long)dim->hi);
-        if (dim->has_range) {
-            diag_note(d, g, dim->span, "the range is given here");
-        } else {
-            diag_help(d, g, "sizes of 0 need a range that allows them: `%s in 0..N`", dim->name);
-        }
+        api_out_of_range(dim, sizes[i], d);
         ok = false;
     }
     return ok;
@@ -218,12 +224,24 @@ bool api_refuted(const TeOp *op, Diags *d)
     return ok;
 }
 
+/* An extent that cannot be computed: for lack of a size, or since it does not fit in 64 bits. */
+static void axis_unknown(const TeOp *op, const Tensor *t, int x, const int64_t *sizes, Diags *d)
+{
+    int which = -1;
+    Text at = {.mem = d->mem};
+    api_sizes_text(&at, op, sizes);
+    if (unknowns(t->shape[x], sizes, &which))
+        diag_error(d, D_R019_UNKNOWN_SIZE, t->span, arena_printf(d->mem, "axis %d of `%s`", x, t->name));
+    else
+        diag_error(d, D_R037_TOO_LARGE, t->span, t->name, at.s);
+}
+
 bool api_shape(const tensorcc_kernel *k, int param, const int64_t *sizes, int64_t *shape, Diags *d)
 {
     const Tensor *t = k->op->tensor[param];
     for (int x = 0; x < t->rank; x++) {
         if (!te_eval_size_at(k->op, t->shape[x], sizes, &shape[x])) {
-            diag_error(d, D_R019_UNKNOWN_SIZE, t->span, arena_printf(d->mem, "axis %d of `%s`", x, t->name));
+            axis_unknown(k->op, t, x, sizes, d);
             return false;
         }
         if (shape[x] < 0) {

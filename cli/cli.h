@@ -107,6 +107,7 @@ typedef struct Output {
 } Output;
 int file_write(App *a, int n, const Output *out);
 bool file_ends(const char *path, const char *ending);
+bool file_same(const char *x, const char *y); /* one regular file, whatever it is called */
 void file_watch_signals(App *a); /* an interrupt removes what was begun */
 
 /* ---- timing.c ------------------------------------------------------------------------------------------------------

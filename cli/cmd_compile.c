@@ -14,7 +14,7 @@ static const Kind kinds[] = {{"te", ".te", false, false},    {"tile", ".tile", f
                              {"llvm", ".ll", false, false},  {"asm", ".s", false, false},
                              {"obj", ".o", true, false},     {"so", ".so", true, false},
                              {"header", ".h", false, false}, {"g9", ".g9", true, true},
-                             {"g9asm", ".g9s", false, true}, {"schedule", ".sched", false, true}};
+                             {"g9asm", ".g9s", false, true}, {"schedule", ".sched", false, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int choose_kind(App *a, const Kind **out)
@@ -86,6 +86,7 @@ int run_compile(App *a)
     const char *to = value_of(a, O_OUT);
     int rc = request_options(a, &r);
     if (!rc) rc = choose_kind(a, &kind);
+    if (!rc && to && file_same(to, r.file)) rc = cli_error(a, C040_SOURCE, to);
     if (!rc) rc = program_open(a, &r, &p);
     if (!rc && p.artifact) rc = cli_error(a, C030_ARTIFACT, r.file, "emit");
     if (!rc) rc = program_compile_plain(a, &r, &p);

@@ -22,6 +22,12 @@ bool file_ends(const char *path, const char *ending)
     return n > m && !strcmp(path + n - m, ending);
 }
 
+bool file_same(const char *x, const char *y)
+{
+    struct stat a, b;
+    return !stat(x, &a) && !stat(y, &b) && S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int file_read(App *a, const char *path, char **bytes, size_t *n)
 {
     bool in = !strcmp(path, "-");

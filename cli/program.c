@@ -30,6 +30,7 @@ int request_options(App *a, Request *r)
     if (!r->target) r->target = value_of(a, O_TARGET);
     if (given(a, O_DB)) cli_note(a, "note: there is no tuning database in this version, --db changes nothing");
     int rc = pairs(a, O_DIM, &r->ndims, &r->dims);
+    if (!rc) rc = pairs(a, O_SET, &r->nsets, &r->sets);
     return rc ? rc : pairs(a, O_CONST, &r->nconsts, &r->consts);
 }
 
@@ -57,9 +58,7 @@ int program_open(App *a, const Request *r, Program *p)
 {
     char *text;
     size_t n;
-    const char *s = value_of(a, O_SCHEDULE);
     *p = (Program){.file = r->file};
-    if (s && (file_ends(s, ".sched") || strstr(s, ".sched:"))) return cli_error(a, C016_SCHED, s);
     int rc = open_context(a);
     if (!rc) rc = file_read(a, r->file, &text, &n);
     if (rc) return rc;
@@ -70,7 +69,8 @@ int program_open(App *a, const Request *r, Program *p)
         p->artifact = true;
         rc = refuse_options(a, r);
         if (!rc) rc = cli_status(a, tensorcc_load(a->ctx, r->file, &p->kernel));
-        return rc;
+        const char *op = rc ? NULL : tensorcc_kernel_op(p->kernel);
+        return op && r->op && strcmp(op, r->op) ? cli_error(a, C039_OP, r->file, op, r->op) : rc;
     }
     a->source = text;
     const char *name = strcmp(r->file, "-") ? r->file : "<stdin>";
@@ -105,7 +105,9 @@ static int compile(App *a, const Request *r, Program *p, const char *target, uns
                                   .ndims = ndims,
                                   .nconsts = r->nconsts,
                                   .dims = dims,
-                                  .consts = r->consts};
+                                  .consts = r->consts,
+                                  .nsets = r->nsets,
+                                  .sets = r->sets};
     return cli_status(a, tensorcc_compile(p->module, &o, out));
 }
 

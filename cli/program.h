@@ -49,8 +49,8 @@ typedef struct Program {
 /* What to compile, by the options or by a line of a workloads file. */
 typedef struct Request {
     const char *file, *op;
-    int ndims, nconsts;
-    tensorcc_value *dims, *consts;
+    int ndims, nconsts, nsets;
+    tensorcc_value *dims, *consts, *sets;
     const char *target;
     bool fill;    /* missing inputs become random:0, missing sizes hints */
     bool tensors; /* inputs and outputs are wanted */

@@ -310,8 +310,13 @@ static int set_number(App *a, Param *p, const Maker *m)
     const char *s = p->spec.text;
     if (!strcmp(s, "true") || !strcmp(s, "false"))
         return cli_error(a, C021_RANGE, s, p->is.name, cli_printf(a, "of type %s", p->is.dtype));
-    double x = strtod(s, NULL);
-    return cli_status(a, tensorcc_encode(a->ctx, p->is.dtype, &x, p->data, 0, 1));
+    double x = strtod(s, NULL), stored = 0;
+    int rc = cli_status(a, tensorcc_encode(a->ctx, p->is.dtype, &x, p->data, 0, 1));
+    if (!rc) rc = cli_status(a, tensorcc_decode(a->ctx, p->is.dtype, p->data, 0, 1, &stored));
+    bool digits = strpbrk(s, "0123456789") != NULL; /* inf and nan are meant */
+    if (!rc && digits && !isfinite(stored))
+        rc = cli_error(a, C021_RANGE, s, p->is.name, cli_printf(a, "of type %s", p->is.dtype));
+    return rc;
 }
 
 int spec_fill(App *a, Param *p, int64_t bound)

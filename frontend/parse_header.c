@@ -3,6 +3,7 @@
 #include "frontend/parse.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* What people write for types elsewhere. */
 static const struct {
@@ -30,6 +31,8 @@ static DType type(Parser *p, Span *span)
     Diag *d = fe_expected(p, "a type");
     for (size_t i = 0; i < sizeof type_alias / sizeof *type_alias; i++)
         if (ir_streq(text, type_alias[i].theirs)) ours = type_alias[i].ours;
+    for (int i = 0; i < DT_COUNT; i++)
+        if (fe_dtype_name((DType)i) && !strcasecmp(text, fe_dtype_name((DType)i))) ours = fe_dtype_name((DType)i);
     if (ours) {
         fe_help(p, d, "write `%s`", ours);
     } else {
@@ -158,6 +161,8 @@ static AstParam param(Parser *p, bool result)
             a.kind = kind == T_INOUT ? TK_INOUT : TK_CONST_INPUT;
         }
         fe_advance(p);
+        if (fe_kind(p) == T_INOUT || fe_kind(p) == T_CONST)
+            fe_help(p, fe_expected(p, "the name of an input"), "an input is `inout` or `const`, not both");
     }
     if (fe_kind(p) == T_DTYPE) {
         fe_help(p, fe_expected(p, result ? "the name of a result" : "the name of an input"),

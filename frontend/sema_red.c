@@ -115,6 +115,10 @@ Val fe_reduction(Sema *s, const AstExpr *a)
         FE_ERROR(s, D_N021_TWO_RESULTS, a->span);
         return none;
     }
+    if (ast->has_slot) {
+        FE_ERROR(s, D_N032_PLACES, ast->slot.name.span, te_red_name[ast->op]);
+        return none;
+    }
     if (!fe_few(s, ast->nvars, "the variables of a reduction", ast->op_span)) return none;
     bool ok = (ast->op != RED_ARGMAX && ast->op != RED_ARGMIN) || one_variable(s, a);
     int scope = s->scope.n;

@@ -93,11 +93,13 @@ typedef struct tensorcc_compile_options {
     uint32_t flags;
     const char *op;       /* NULL: the only one */
     const char *target;   /* "cpu" (NULL), "cpu:NAME", "interp" */
-    const char *schedule; /* "auto" (NULL), "default", "none" */
+    const char *schedule; /* "auto" (NULL), "default", "none", "FILE.sched", "FILE.sched:NAME" */
     const char *numerics; /* "fast" (NULL), "ordered", "ordered:P" */
     int32_t ndims, nconsts;
     const tensorcc_value *dims, *consts; /* a dim not given takes its default; without one it stays dynamic */
     int32_t threads;                     /* to plan for; 0: the pool's */
+    int32_t nsets;
+    const tensorcc_value *sets; /* values for params of the schedule */
 } tensorcc_compile_options;
 TENSORCC_API tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_options *o,
                                               tensorcc_kernel **out);
@@ -187,7 +189,8 @@ TENSORCC_API tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const
                                             const tensorcc_tensor *const *after, tensorcc_check_result *result);
 
 /* ---- emit, explain ---- */
-/* kind: te tile llvm asm obj so header. `so` links with the system's C compiler driver (the variable CC, else cc). */
+/* kind: te tile llvm asm obj so header; with a schedule out of a file also schedule (with its params' values filled
+ * in), steps (the program after each statement), space (the params). `so` links with the system's C compiler driver (the variable CC, else cc). */
 TENSORCC_API tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blob **out);
 typedef struct tensorcc_kernel_info {
     uint32_t struct_size;

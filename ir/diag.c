@@ -128,6 +128,7 @@ static Diag *report(Diags *d, DiagCode code, bool warning, Span span, va_list ap
     g->warning = warning;
     g->span = span;
     if (!keep) {
+        hang(d, d->last, false, (Span){0}, "there are more errors, which are not shown");
         g->text = "";
         return d->spare = g;
     }

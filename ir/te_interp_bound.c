@@ -55,7 +55,10 @@ static double gap(double p, double q)
 /* All of [v - e, v + e] overflows, some of it may, or none. */
 static double overflow(const Round *f, DType t, double *v, double e)
 {
-    if (!isfinite(*v)) return e == 0 ? 0 : INFINITY;
+    if (!isfinite(*v)) {
+        if (t == DT_F8E4M3) *v = (double)NAN; /* it has no infinity */
+        return e == 0 ? 0 : INFINITY;
+    }
     if (!(fabs(*v) - e > f->max * (1 + f->u))) return INFINITY;
     *v = t == DT_F8E4M3 ? (double)NAN : copysign((double)INFINITY, *v);
     return 0;
@@ -134,9 +137,11 @@ static double of_f64(ExprOp op, double a, double b, double c)
     return num_op(op, DT_F64, x, &div0).d;
 }
 
-/* Operations that rise with every argument: the results at both ends. */
+/* Operations that rise with every argument: the results at both ends. An argument that may be anything may be NaN,
+ * which min, max and clamp hand on. */
 static double spread_ends(ExprOp op, double v, Lane x)
 {
+    if (x.ea == INFINITY || x.eb == INFINITY || x.ec == INFINITY) return INFINITY;
     double lo = of_f64(op, x.a - x.ea, x.b - x.eb, x.c - x.ec), hi = of_f64(op, x.a + x.ea, x.b + x.eb, x.c + x.ec);
     return fmax(gap(v, lo), gap(v, hi));
 }
@@ -204,6 +209,18 @@ static bool any_bound(size_t n, const double *err)
     return false;
 }
 
+/* The f64 reference rounds a product as the program does, unless the program contracts it and what it is added to into
+ * one fma: what the product lost is how far it may move. Exact products stay exact. */
+static void product_losses(size_t n, const double *out, double *err, const BoundArg *arg)
+{
+    const double *x = arg[0].at, *y = arg[1].at;
+    for (size_t l = 0; l < n; l++) {
+        double a = x[l], b = y[l], lost = fabs(fma(a, b, -out[l]));
+        if (fabs(out[l]) < DBL_MIN / DBL_EPSILON && a != 0 && b != 0) lost += DBL_TRUE_MIN; /* the loss underflows */
+        if (lost > 0 && isfinite(out[l])) err[l] += lost;
+    }
+}
+
 static bool float_op(Run *r, ExprOp op, DType t, size_t n, double *out, double *err, const BoundArg *arg)
 {
     const Round *f = &r->round[t];
@@ -214,6 +231,7 @@ static bool float_op(Run *r, ExprOp op, DType t, size_t n, double *out, double *
     if (!spread_quick(op, n, err, arg))
         for (size_t l = 0; l < n; l++) err[l] = spread_lane(op, out[l], lane_of(op, arg, l));
     if (never_rounds(op)) return !any_bound(n, err);
+    if (op == EX_MUL && t == DT_F64) product_losses(n, out, err, arg);
     bool exact = round_all(f, t, n, out, err, &strange);
     for (size_t l = 0; strange && l < n; l++) {
         if (!isnan(err[l])) continue;
@@ -280,6 +298,7 @@ static bool function_op(Run *r, ExprOp op, DType t, size_t n, double *out, doubl
         double v = function(op, x[l], y), e = spread_function(op, v, x[l], ex, y, ey);
         bool same = e == 0 && (!isfinite(v) || (v == 0 && (x[l] == 0 || x[l] == 1)));
         double total = same ? 0 : e + rel * (fabs(v) + e) + tiny;
+        if (same && t == DT_F8E4M3 && isinf(v)) v = (double)NAN; /* it has no infinity */
         if (!same && !(fabs(v) + total <= f->max)) total = isnan(e) ? INFINITY : overflow(f, t, &v, total);
         out[l] = v;
         err[l] = total;

@@ -23,7 +23,7 @@ static bool is_row(const Lower *l, const Group *g, const Work *w, int n, Expr *c
         if (ix[i]->op != EX_VAR || ix[i]->var != w->ix[i]) return false;
     const Expr *last = ix[g->depth];
     int64_t zero;
-    return last->op == EX_VAR && ix_known(l, last->var->lo, &zero) && zero == 0;
+    return last->op == EX_VAR && ix_over_dims(last->var->hi) && ix_known(l, last->var->lo, &zero) && zero == 0;
 }
 
 static void add_row(Lower *l, struct Ahead *a, Tensor *t, bool write, Expr *length)
@@ -56,6 +56,7 @@ static const Work *longest(Lower *l, const Group *g)
     for (int i = g->first; i <= g->last; i++) {
         const Work *w = &l->work[i];
         if (w->gone || w->nix != g->depth + 1 || te_has_reduce(w->rhs) || w->def->seq) continue;
+        if (!ix_over_dims(w->ix[g->depth]->hi)) continue;
         if (!best || plan_work(l, w) > plan_work(l, best)) best = w;
     }
     return best;

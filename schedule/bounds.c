@@ -483,8 +483,9 @@ static void check_op(Walk *w)
     for (int i = 0; i < op->ndefs; i++) forget(w, op->def[i]->rhs, seen);
     check_sizes(w);
     memset(seen, 0, (size_t)b->nexprs);
-    for (int i = 0; i < op->ndefs; i++) {
+    for (int i = 0; i < op->ndefs && !b->diags->spare; i++) { /* what is not shown need not be found */
         Ctx *ctx = b->root;
+        ctx->child = NULL; /* no definition is inside another's variables: the search for a context stays short */
         w->def = op->def[i];
         for (int k = 0; k < w->def->nix; k++) ctx = enter_var(b, ctx, w->def->ix[k]);
         walk(w, ctx, w->def->rhs);

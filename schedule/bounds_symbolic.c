@@ -6,7 +6,9 @@
  * and x % n is x - n*(x/n), so both `/` and `%` speak about one atom.
  *
  * The arithmetic of data wraps, the polynomials' does not: an operation on integers narrower than index is taken apart
- * only where its value is known to fit its type, else it is one opaque atom. */
+ * only where its value is known to fit its type, else it is one opaque atom. So is one on 64-bit data without bounds:
+ * abs(x) is negative for the least x, and max(x + 1, x) - x is not 1 for the greatest. Sizes alone never wrap, since no
+ * such tensor exists. */
 #include "schedule/bounds.h"
 
 #include <string.h>
@@ -427,6 +429,15 @@ static const Sym *cast_of(Bounds *b, const Expr *e)
     return fits(r, to) && !wide_unsigned ? x : sched_sym_opaque(b, e);
 }
 
+/* May e, of which r is the value as a polynomial, be something else in 64 bits? */
+static bool wraps_around(const Bounds *b, const Expr *e, const Sym *by, const Sym *r)
+{
+    if (e->op == EX_MOD) return false;
+    Range of = sched_sym_range(b, e->op == EX_DIV ? by : r, NULL);
+    bool may = e->op == EX_DIV ? of.lo <= -1 && of.hi >= -1 : infinite(of.lo) || infinite(of.hi);
+    return may && sched_is_data(b, e);
+}
+
 static const Sym *build(Bounds *b, const Expr *e)
 {
     const Sym *x = NULL, *y = NULL, *r = NULL, *zero = sched_sym_const(b, 0);
@@ -476,7 +487,8 @@ static const Sym *build(Bounds *b, const Expr *e)
     case EX_MAX: return extreme(b, ATOM_MAX, x, y);
     default: break;
     }
-    if (!r || e->type == DT_INDEX) return r;
+    if (!r || wraps_around(b, e, y, r)) return NULL;
+    if (e->type == DT_INDEX) return r;
     /* 0 <= x % d < d fits wherever d does, though the polynomial's interval does not show it */
     if (e->op == EX_MOD && sched_sym_range(b, y, NULL).lo > 0) return r;
     return fits(sched_sym_range(b, r, NULL), (DType)e->type) ? r : NULL;

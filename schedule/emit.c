@@ -56,6 +56,23 @@ Expr *iter_extent(const Plan *p, Iter *it)
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
 
+Expr *iter_nominal(const Plan *p, const Iter *it)
+{
+    Lower *l = p->l;
+    int64_t n = iter_most(p, it);
+    if (it->ext && ix_known(l, it->ext, &n)) return it->ext;
+    if (n >= 0) return ix_int(l, n);
+    switch (it->kind) {
+    case IT_ROOT: return it->size ? it->size : lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
+    case IT_OUTER:
+        return ix_op(l, EX_DIV, ix_op(l, EX_ADD, iter_nominal(p, it->of), ix_int(l, it->factor - 1)),
+                     ix_int(l, it->factor));
+    case IT_INNER: return ix_int(l, it->factor);
+    case IT_FUSED: return ix_op(l, EX_MUL, iter_nominal(p, it->of), iter_nominal(p, it->with));
+    }
+    return NULL;
+}
+
 /* The variables whose iterations are open stand for lo + value. */
 static void bind_roots(Emit *e)
 {
@@ -99,16 +116,37 @@ static void inside(Emit *e, Iter *it, int pos)
     e->l->views.n = views;
 }
 
+static const Iter *root_of(const Iter *it) { return it->kind == IT_ROOT ? it : root_of(it->of); }
+
+static int level_of(const Iter *it)
+{
+    return it->kind == IT_ROOT ? 0 : level_of(it->of) + (it->kind == IT_INNER);
+}
+
 static LoopKind kind_here(const Emit *e, const Iter *it)
 {
     if (it->how == LOOP_PARALLEL && (e->l->in_parallel || e->l->in_lanes)) return LOOP_SERIAL;
     return it->how;
 }
 
+/* One iteration: no loop, the part stands for 0. */
+static bool single(Emit *e, Iter *it, Expr *extent, int pos)
+{
+    int64_t n;
+    int memo = e->l->memo.n;
+    if (!(ix_known(e->l, extent, &n) && n == 1 && it->how == LOOP_SERIAL && (it->kind != IT_ROOT || it->ext))) return false;
+    it->at = ix_int(e->l, 0);
+    inside(e, it, pos);
+    it->at = NULL;
+    e->l->memo.n = memo;
+    return true;
+}
+
 static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
 {
     Lower *l = e->l;
     Loop lp;
+    if (single(e, it, extent, pos)) return;
     int64_t most = iter_most(e->p, it);
     LoopKind kind = kind_here(e, it);
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
@@ -121,7 +159,7 @@ static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
     it->at = NULL;
-    low_loop_end(l, &lp, 1, kind, kind == LOOP_VECTOR ? it->width : 0, it->var, 0);
+    low_loop_end(l, &lp, 1, kind, kind == LOOP_VECTOR ? it->width : 0, root_of(it)->var, level_of(it));
 }
 
 /* A piece of a cut extent: the outer part is fixed, the inner part has `n` iterations from `off` on. */
@@ -140,19 +178,48 @@ static void piece(Emit *e, Iter *outer, Expr *at, Expr *off, Expr *n, Expr *when
     low_emit(l, tile_if(l->p, when, b, (Block){0}, outer->span));
 }
 
+/* What is left by kernels of 2^n units each, by the binary digits of how many units there are; then, masked, what is
+ * left of a unit. */
+static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
+{
+    Lower *l = e->l;
+    int64_t unit = outer->unit ? outer->unit : 1, size = unit;
+    Expr *zero = ix_int(l, 0);
+    while (size * 2 < outer->factor) size *= 2;
+    for (; size >= unit; size /= 2) {
+        Expr *twice = ix_int(l, 2 * size), *before = ix_op(l, EX_DIV, rest, twice);
+        Expr *digit = ix_op(l, EX_MOD, ix_op(l, EX_DIV, rest, ix_int(l, size)), ix_int(l, 2));
+        int64_t most = (outer->factor - 1 - size) / (2 * size); /* where there is such a piece */
+        Expr *off = most > 0 ? ix_op(l, EX_MUL, before, twice) : NULL;
+        low_limited(l, before, most);
+        Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
+        piece(e, outer, full, off, ix_int(l, size), when, pos);
+    }
+    if (unit == 1) return;
+    Expr *units = ix_op(l, EX_DIV, rest, ix_int(l, unit)), *some = ix_op(l, EX_MOD, rest, ix_int(l, unit));
+    low_limited(l, units, (outer->factor - 1) / unit);
+    Iter *lanes = outer->with->by;
+    lanes->ext = ix_int(l, 1);
+    lanes->with->ext = some;
+    piece(e, outer, full, ix_op(l, EX_MUL, units, ix_int(l, unit)), some,
+          te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){some, zero}, outer->span), pos);
+    lanes->ext = lanes->with->ext = NULL;
+}
+
 /* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
 static void cut_loop(Emit *e, Iter *outer, int pos)
 {
     Lower *l = e->l;
     Expr *n = iter_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
-    Expr *full = ix_op(l, EX_DIV, n, f), *rest = ix_op(l, EX_MOD, n, f);
+    Expr *full, *rest;
     int64_t known, left;
+    lin_divide(l, n, outer->factor, &full, &rest);
     bool sure = ix_known(l, rest, &left);
     outer->with->ext = f;
     if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
     outer->with->ext = NULL;
     if (sure && left == 0) return;
-    if (outer->tail == TAIL_PEEL || sure) {
+    if (outer->tail == TAIL_PEEL || (sure && !outer->unit)) {
         Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
         if (outer->reduces && pos < e->acc_at) { /* a reduction over nothing has a result too */
             Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
@@ -161,16 +228,7 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
         piece(e, outer, full, NULL, rest, some, pos);
         return;
     }
-    int64_t size = 1;
-    while (size * 2 < outer->factor) size *= 2;
-    for (; size >= 1; size /= 2) {
-        Expr *twice = ix_int(l, 2 * size);
-        Expr *digit = ix_op(l, EX_MOD, ix_op(l, EX_DIV, rest, ix_int(l, size)), ix_int(l, 2));
-        Expr *off = ix_op(l, EX_MUL, ix_op(l, EX_DIV, rest, twice), twice);
-        low_limited(l, off, outer->factor - size);
-        Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
-        piece(e, outer, full, off, ix_int(l, size), when, pos);
-    }
+    compose(e, outer, full, rest, pos);
 }
 
 static void leaf(Emit *e)
@@ -229,8 +287,8 @@ static int accumulator_place(const PlanDef *d)
 {
     if (!d->r) return -1;
     if (d->accum) return plan_index(d, d->accum) + 1;
-    for (int i = 0; i < d->loop.n; i++)
-        if (d->loop.at[i]->kernel) return i + 1; /* inside of its columns, which run in lanes */
+    for (int i = 0; i < d->loop.n; i++) /* inside of its columns, when these run in lanes around the rest */
+        if (d->loop.at[i]->kernel) return i + (d->loop.at[i]->how == LOOP_VECTOR && !d->loop.at[i]->reduces);
     int at = d->loop.n;
     while (at > 0 && d->loop.at[at - 1]->reduces) at--;
     return at;

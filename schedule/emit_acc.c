@@ -13,24 +13,6 @@ static bool keeps_index(const Emit *e) { return e->d->r->op == RED_ARGMAX || e->
 
 /* ---- places -----------------------------------------------------------------------------------------------------------
  */
-/* An extent that is never less than the loop's, over dims only. */
-static Expr *nominal(const Plan *p, const Iter *it)
-{
-    Lower *l = p->l;
-    int64_t n = iter_most(p, it);
-    if (it->ext && ix_known(l, it->ext, &n)) return it->ext;
-    if (n >= 0) return ix_int(l, n);
-    switch (it->kind) {
-    case IT_ROOT: return it->size ? it->size : lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
-    case IT_OUTER:
-        return ix_op(l, EX_DIV, ix_op(l, EX_ADD, nominal(p, it->of), ix_int(l, it->factor - 1)),
-                     ix_int(l, it->factor));
-    case IT_INNER: return ix_int(l, it->factor);
-    case IT_FUSED: return ix_op(l, EX_MUL, nominal(p, it->of), nominal(p, it->with));
-    }
-    return NULL;
-}
-
 /* The loops over the result inside of the first `from`, whose places a buffer has. */
 static int kept(const Emit *e, int from, Iter **it)
 {
@@ -49,7 +31,7 @@ static Tensor *buffer_for(Emit *e, const char *name, DType t, int from, int64_t 
     double total = more ? (double)more : 1;
     for (int i = 0; i < n; i++) {
         int64_t k;
-        shape[i] = nominal(e->p, it[i]);
+        shape[i] = iter_nominal(e->p, it[i]);
         total *= ix_known(l, shape[i], &k) ? (double)k : 1e9;
     }
     if (more) shape[n++] = ix_int(l, more);

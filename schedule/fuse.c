@@ -16,15 +16,9 @@ typedef struct Use {
 } Use;
 typedef VEC(Use) Uses;
 
-typedef struct Seen {
-    Arena *mem;
-    char *at;
-} Seen;
-
-static void collect(Seen *seen, Expr *e, int depth, bool in_range, Uses *out)
+static void collect(Lower *seen, Expr *e, int depth, bool in_range, Uses *out)
 {
-    if (seen->at[e->id]) return;
-    seen->at[e->id] = 1;
+    if (!low_first(seen, e)) return;
     if (e->op == EX_LOAD) VEC_PUSH(seen->mem, out, (Use){e, depth, in_range});
     if (e->op == EX_REDUCE) {
         const Reduce *r = e->red;
@@ -41,9 +35,9 @@ static void collect(Seen *seen, Expr *e, int depth, bool in_range, Uses *out)
 
 static Uses uses_of(Lower *l, Expr *e)
 {
-    Seen seen = {l->mem, arena_alloc(l->mem, (size_t)l->op->nexprs + 1)};
     Uses u = {0};
-    collect(&seen, e, 0, false, &u);
+    low_walk(l);
+    collect(l, e, 0, false, &u);
     return u;
 }
 
@@ -54,8 +48,6 @@ typedef struct Replace {
     const Tensor *t;
     const Def *def;
     Expr *rhs;
-    Expr **done; /* by expression id, below n */
-    int n;
 } Replace;
 
 static Expr *replace(Replace *r, Expr *e);
@@ -99,17 +91,16 @@ static Expr *replace_parts(Replace *r, Expr *e)
 
 static Expr *replace(Replace *r, Expr *e)
 {
-    if (e->id < r->n && r->done[e->id]) return r->done[e->id];
+    if (!low_first(r->l, e)) return r->l->made[e->id];
     Expr *to = replace_parts(r, e);
-    if (e->id < r->n) r->done[e->id] = to;
+    r->l->made[e->id] = to;
     return to;
 }
 
 /* Scalar operations in e, functions and divisions counted for what they take; stops at `limit`. */
-static double cost(Lower *l, char *seen, const Expr *e)
+static double cost(Lower *l, const Expr *e)
 {
-    if (seen[e->id]) return 0;
-    seen[e->id] = 1;
+    if (!low_first(l, e)) return 0;
     double c = 0;
     if (e->op == EX_LOAD)
         c = 0.5;
@@ -122,13 +113,17 @@ static double cost(Lower *l, char *seen, const Expr *e)
     if (e->op == EX_REDUCE) {
         double n = 1;
         for (int i = 0; i < e->red->nvars; i++) n *= (double)ix_guess(l, e->red->var[i]->hi);
-        return cost(l, seen, e->red->body) * n + 1;
+        return cost(l, e->red->body) * n + 1;
     }
-    for (int i = 0; i < te_nchildren(e); i++) c += cost(l, seen, te_child(e, i));
+    for (int i = 0; i < te_nchildren(e); i++) c += cost(l, te_child(e, i));
     return c;
 }
 
-static double cost_of(Lower *l, const Expr *e) { return cost(l, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), e); }
+static double cost_of(Lower *l, const Expr *e)
+{
+    low_walk(l);
+    return cost(l, e);
+}
 
 double plan_work(const Lower *l, const Work *w)
 {
@@ -153,7 +148,8 @@ static bool pointwise(const Work *reader, const Use *u)
     return true;
 }
 
-enum { CHEAP = 4 };
+/* An expression deeper than this is left in parts, since passes and code generators go through it by recursion. */
+enum { CHEAP = 4, DEEP = 600 };
 
 static bool should_inline(Lower *l, int i)
 {
@@ -167,6 +163,7 @@ static bool should_inline(Lower *l, int i)
         Uses u = uses_of(l, l->work[k].rhs);
         for (int n = 0; n < u.n; n++) {
             if (u.at[n].load->load.t != d->out[0]) continue;
+            if (w->depth + l->work[k].depth > DEEP) return false;
             uses++;
             if (u.at[n].in_range || u.at[n].load->load.other || u.at[n].load->flag == LOAD_GATHER) return false;
             if (!cheap && (uses > 1 || !pointwise(&l->work[k], &u.at[n]))) return false;
@@ -178,19 +175,24 @@ static bool should_inline(Lower *l, int i)
     return true;
 }
 
+void fuse_inline_one(Lower *l, int i)
+{
+    Work *w = &l->work[i];
+    Replace r = {l, w->def->out[0], w->def, w->rhs};
+    low_walk(l);
+    for (int k = i + 1; k < l->nworks; k++) {
+        Expr *was = l->work[k].rhs;
+        l->work[k].rhs = replace(&r, was);
+        if (l->work[k].rhs != was) l->work[k].depth += w->depth;
+    }
+    w->gone = true;
+    low_why(l, "%s: computed where it is used", w->def->name);
+}
+
 void fuse_inline(Lower *l)
 {
-    for (int i = 0; i < l->nworks; i++) {
-        Work *w = &l->work[i];
-        if (!should_inline(l, i)) continue;
-        for (int k = i + 1; k < l->nworks; k++) {
-            int n = l->op->nexprs;
-            Replace r = {l, w->def->out[0], w->def, w->rhs, NEW_ARRAY(l->mem, Expr *, n + 1), n};
-            l->work[k].rhs = replace(&r, l->work[k].rhs);
-        }
-        w->gone = true;
-        low_why(l, "%s: computed where it is used", w->def->name);
-    }
+    for (int i = 0; i < l->nworks; i++)
+        if (should_inline(l, i)) fuse_inline_one(l, i);
 }
 
 /* ---- groups

@@ -64,6 +64,10 @@ Lin lin_add(Lower *l, Lin a, Lin b, int64_t k)
 Expr *lin_expr(Lower *l, const Lin *a)
 {
     Expr *sum = NULL;
+    bool plus = false;
+    for (int i = 0; i < a->n; i++) plus |= a->t[i].k > 0;
+    int64_t c = a->c;
+    if (!plus && a->n && c > 0) sum = ix_int(l, c), c = 0;
     for (int pass = 0; pass < 2; pass++) /* what is added first, so that no difference stands alone in front */
         for (int i = 0; i < a->n; i++) {
             int64_t k = a->t[i].k;
@@ -71,8 +75,8 @@ Expr *lin_expr(Lower *l, const Lin *a)
             Expr *term = ix_op(l, EX_MUL, a->t[i].atom, ix_int(l, k < 0 ? -k : k));
             sum = !sum ? (k < 0 ? ix_op(l, EX_SUB, ix_int(l, 0), term) : term) : ix_op(l, k < 0 ? EX_SUB : EX_ADD, sum, term);
         }
-    if (!sum) return ix_int(l, a->c);
-    return ix_op(l, a->c < 0 ? EX_SUB : EX_ADD, sum, ix_int(l, a->c < 0 ? -a->c : a->c));
+    if (!sum) return ix_int(l, c);
+    return ix_op(l, c < 0 ? EX_SUB : EX_ADD, sum, ix_int(l, c < 0 ? -c : c));
 }
 
 Expr *lin_sub(Lower *l, Expr *a, Expr *b)
@@ -95,9 +99,26 @@ static bool within(Lower *l, const Lin *a, int64_t by)
     return most < by;
 }
 
+/* Is e a multiple of by, whatever the variables are? */
+static bool multiple(Lower *l, Expr *e, int64_t by)
+{
+    if (e->op == EX_MIN || e->op == EX_MAX) return multiple(l, e->arg[0], by) && multiple(l, e->arg[1], by);
+    Lin a = lin_of(l, e);
+    if (a.overflow || a.c % by) return false;
+    for (int i = 0; i < a.n; i++)
+        if (a.t[i].k % by && !((a.t[i].atom->op == EX_MIN || a.t[i].atom->op == EX_MAX) && multiple(l, a.t[i].atom, by)))
+            return false;
+    return true;
+}
+
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r)
 {
     Expr *g = ix_int(l, by);
+    if (by > 0 && multiple(l, e, by) && (e->op == EX_MIN || e->op == EX_MAX)) {
+        *q = ix_op(l, EX_DIV, e, g);
+        *r = ix_int(l, 0);
+        return;
+    }
     Lin a = lin_of(l, e), quotient = {0}, rest = {0};
     if (!a.overflow && by > 0) {
         for (int i = 0; i < a.n; i++)

@@ -163,6 +163,34 @@ bool low_same(const Lower *l, const Expr *a, const Expr *b)
     return true;
 }
 
+void low_walk(Lower *l) { l->walks++; }
+
+bool low_first(Lower *l, const Expr *e)
+{
+    if (e->id >= l->nwalk) {
+        int n = l->op->nexprs * 2 + 64, *grown = NEW_ARRAY(l->mem, int, n);
+        Expr **made = NEW_ARRAY(l->mem, Expr *, n);
+        if (l->nwalk) {
+            memcpy(grown, l->walk, sizeof *grown * (size_t)l->nwalk);
+            memcpy(made, l->made, sizeof(Expr *) * (size_t)l->nwalk);
+        }
+        l->made = made;
+        l->walk = grown;
+        l->nwalk = n;
+    }
+    bool first = l->walk[e->id] != l->walks;
+    l->walk[e->id] = l->walks;
+    return first;
+}
+
+bool ix_over_dims(const Expr *e)
+{
+    if (e->op == EX_VAR || e->op == EX_LOAD) return false;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (!ix_over_dims(te_child(e, i))) return false;
+    return true;
+}
+
 /* A dim without a size: its default, its first hint, or what a middling tensor has. */
 int64_t ix_guess(const Lower *l, const Expr *e)
 {
@@ -648,17 +676,36 @@ static void emit_group(Lower *l, const Group *g)
     if (chunks) low_loop_end(l, &outer, CHUNK, parallel ? LOOP_PARALLEL : LOOP_SERIAL, 0, g->outer[0], 0);
 }
 
+/* The depth of e as a tree; depth[]: of what is known already, by expression id. */
+static int depth_of(Lower *l, int *depth, const Expr *e)
+{
+    if (depth[e->id]) return depth[e->id];
+    int deepest = 0;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        int d = depth_of(l, depth, te_child(e, i));
+        if (d > deepest) deepest = d;
+    }
+    return depth[e->id] = deepest + 1;
+}
+
+static void define_works(Lower *l)
+{
+    l->work = NEW_ARRAY(l->mem, Work, l->op->ndefs + 1);
+    l->nworks = l->op->ndefs;
+    int *depth = NEW_ARRAY(l->mem, int, l->op->nexprs + 1);
+    for (int i = 0; i < l->op->ndefs; i++) {
+        const Def *d = l->op->def[i];
+        l->work[i] = (Work){.def = d, .nix = d->nix, .ix = d->ix, .rhs = d->rhs, .depth = depth_of(l, depth, d->rhs)};
+    }
+}
+
 static void start(Lower *l)
 {
     TeOp *op = l->op;
+    l->nstore = op->ntensors;
     l->store = NEW_ARRAY(l->mem, Tensor *, op->ntensors + 1);
     l->dropped = NEW_ARRAY(l->mem, int, op->ntensors + 1);
-    l->work = NEW_ARRAY(l->mem, Work, op->ndefs + 1);
-    l->nworks = op->ndefs;
-    for (int i = 0; i < op->ndefs; i++) {
-        const Def *d = op->def[i];
-        l->work[i] = (Work){.def = d, .nix = d->nix, .ix = d->ix, .rhs = d->rhs};
-    }
+    define_works(l);
     for (int i = 0; i < op->ndims; i++) VEC_PUSH(l->mem, &l->names, op->dim[i].name);
     for (int i = 0; i < op->nconsts; i++) VEC_PUSH(l->mem, &l->names, op->cst[i].name);
 }
@@ -677,23 +724,47 @@ static void drop_lets(TeOp *op)
     op->ndefs = 0;
 }
 
-TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
+void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
 {
     TileProg *p = NEW(mem, TileProg);
     *p = (TileProg){.mem = mem, .op = te_clone(mem, op), .target = t->name, .num = num};
-    Lower l = {.mem = mem, .p = p, .op = p->op, .target = t, .num = num, .mode = mode, .threads = threads, .why = why};
-    start(&l);
-    if (mode != SCHED_NONE) fuse_inline(&l);
-    Stmts top = {0};
-    l.out = &top;
-    if (mode == SCHED_NONE) {
+    *l = (Lower){.mem = mem, .p = p, .op = p->op, .target = t, .num = num, .mode = mode, .threads = threads, .why = why};
+    l->out = NEW(mem, Stmts);
+    start(l);
+}
+
+TileProg *low_finish(Lower *l)
+{
+    l->p->body = (Block){l->out->n, l->out->at};
+    drop_lets(l->p->op);
+    return l->p;
+}
+
+/* As the heuristic does it, whatever was planned or emitted before. */
+void low_default(Lower *l)
+{
+    l->mode = SCHED_DEFAULT;
+    l->views.n = l->limits.n = l->memo.n = 0;
+    l->ngroups = 0;
+    define_works(l);
+    for (int i = 0; i < l->nstore; i++) {
+        l->store[i] = NULL;
+        l->dropped[i] = 0;
+    }
+    fuse_inline(l);
+    fuse_groups(l);
+    for (int i = 0; i < l->ngroups; i++) emit_group(l, &l->group[i]);
+}
+
+TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
+{
+    Lower l;
+    low_start(&l, mem, op, t, num, mode, threads, why);
+    if (mode == SCHED_DEFAULT) {
+        low_default(&l);
+    } else {
         fuse_snapshots(&l);
         plan_emit(plan_new(&l));
-    } else {
-        fuse_groups(&l);
-        for (int i = 0; i < l.ngroups; i++) emit_group(&l, &l.group[i]);
     }
-    p->body = (Block){top.n, top.at};
-    drop_lets(p->op);
-    return p;
+    return low_finish(&l);
 }

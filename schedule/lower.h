@@ -20,6 +20,7 @@ typedef struct Work {
     int nix;
     Var **ix;
     Expr *rhs;
+    int depth;     /* rhs, as a tree, is no deeper */
     bool gone;     /* inlined everywhere */
     bool snapshot; /* an inout whose old values are read at other places: they are copied first */
     Tensor *old;   /* the copy */
@@ -69,11 +70,14 @@ typedef struct Lower {
     Work *work;
     int ngroups;
     Group *group;
+    int nstore;     /* tensors of the program as it came */
     Tensor **store; /* by tensor id: where a let lives (NULL: not yet, or a parameter: itself) */
     int *dropped;   /* by tensor id: how many leading indices its buffer leaves out */
     Stmts *out;     /* where statements go */
     Expr **bound;   /* by var id: what a TE variable stands for (NULL: itself) */
     int nbound;
+    Expr **made; /* by expression id: what fuse_inline_one made of it in this walk */
+    int *walk, nwalk, walks; /* by expression id: the number of the walk that came by last */
     VEC(View *) views; /* tensors that are found elsewhere at this place */
     VEC(Limit) limits;
     VEC(Memo) memo; /* expressions already lowered at this place */
@@ -88,6 +92,9 @@ typedef struct Lower {
 
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
  */
+void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why);
+void low_default(Lower *l);
+TileProg *low_finish(Lower *l);
 Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their buffers; may emit statements */
 void low_bind(Lower *l, const Var *v, Expr *to);
 Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s); /* a loop variable with a name of its own */
@@ -116,7 +123,10 @@ Expr *ix_int(Lower *l, int64_t v);
 Expr *ix_var(Lower *l, Var *v);
 Expr *ix_op(Lower *l, ExprOp o, Expr *a, Expr *b); /* ADD SUB MUL DIV MOD MIN MAX on index */
 bool ix_known(const Lower *l, const Expr *e, int64_t *v);
+bool ix_over_dims(const Expr *e); /* mentions no variables and no data */
 int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
+void low_walk(Lower *l); /* a new walk over expressions begins; walks do not nest */
+bool low_first(Lower *l, const Expr *e); /* the walk comes to e for the first time */
 Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
 Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
 bool low_same(const Lower *l, const Expr *a, const Expr *b); /* equal as index expressions */
@@ -150,6 +160,7 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
 /* ---- fuse.c ---------------------------------------------------------------------------------------------------------
  */
 void fuse_inline(Lower *l);
+void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
 bool fuse_self_earlier(const Lower *l, const Work *w,

@@ -31,6 +31,7 @@ struct Iter {
     LoopKind how;
     int width;       /* VECTOR: lanes */
     bool kernel;     /* a loop of a microkernel: fixed */
+    int64_t unit;    /* OUTER under compose: pieces are multiples of it, what is left of it is masked; 0: 1 */
     /* while it is emitted */
     Expr *at;        /* its value: the loop's variable, or what a piece of a cut extent makes it; NULL: not open */
     Expr *ext;       /* its extent where that is not what it follows from (a region, a piece); else NULL */
@@ -142,12 +143,13 @@ IterSpan iter_span(Plan *p, PlanDef *d, Iter *it);
 /* ---- emit.c --------------------------------------------------------------------------------------------------------- */
 void plan_emit(Plan *p);                            /* statements go to l->out */
 Expr *iter_value(const Plan *p, const Iter *it);    /* NULL: not all of its loops are open */
+Expr *iter_nominal(const Plan *p, const Iter *it); /* never less than its extent; over dims only */
 Expr *iter_extent(const Plan *p, Iter *it);         /* where it stands */
 Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n);
 Expr *view_read(Lower *l, const View *v, Expr *load, Expr *const *ix, Expr *other);
 
 /* ---- apply.c -------------------------------------------------------------------------------------------------------- */
-/* Applies the statements in order. False after an error was reported. */
-bool plan_apply(Plan *p, const Sched *s, const SchedEnv *env, Diags *diags);
+/* Applies the first n statements in order. False after an error was reported. */
+bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Diags *diags);
 
 #endif

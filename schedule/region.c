@@ -17,25 +17,34 @@ static const Interval anything;
 
 static Interval point(Expr *e) { return (Interval){e, e, e, e}; }
 
+static bool any_open(const Iter *it)
+{
+    if (it->at) return true;
+    if (!it->by) return false;
+    return any_open(it->by) || (it->by->kind == IT_OUTER && any_open(it->by->with));
+}
+
 static Interval of_iter(Reader *r, Iter *it)
 {
     Lower *l = r->p->l;
     Expr *v = iter_value(r->p, it), *zero = ix_int(l, 0), *one = ix_int(l, 1);
     if (v) return point(v);
-    if (it->by && it->by->kind == IT_OUTER) {
+    if (it->by && it->by->kind == IT_OUTER && any_open(it)) {
         Interval o = of_iter(r, it->by), i = of_iter(r, it->by->with);
         if (!o.lo || !i.lo) return anything;
         Expr *f = ix_int(l, it->by->factor);
         Interval s = {ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};
+        bool whole = it->by->with->ext && !it->by->with->by, last = low_same(l, o.lo, o.hi) && !any_open(it->by->with);
+        if (whole || last) return s; /* whole tiles; or the inner extent already is what is left */
         if (it->kind != IT_ROOT || it->ext || !te_has_load(it->var->hi))
             s.chi = ix_op(l, EX_MIN, s.chi, lin_sub(l, iter_extent(r->p, it), one));
         return s;
     }
     if (it->kind == IT_INNER) { /* its nominal extent, so that the size does not depend on where the tile stands */
         Expr *last = ix_int(l, (it->ext && it->ext->op == EX_INT ? it->ext->i : it->factor) - 1);
-        return (Interval){zero, last, zero, last};
+        return (Interval){zero, last, zero, lin_sub(l, iter_extent(r->p, it), one)};
     }
     if (it->kind == IT_ROOT && !it->ext) {
         Interval lo = of_expr(r, it->var->lo), hi = of_expr(r, it->var->hi);
@@ -43,7 +52,7 @@ static Interval of_iter(Reader *r, Iter *it)
         return (Interval){zero, lin_sub(l, lin_sub(l, hi.hi, lo.lo), one), zero,
                           lin_sub(l, ix_op(l, EX_SUB, hi.chi, lo.clo), one)};
     }
-    Expr *n = iter_extent(r->p, it), *most = it->size ? it->size : n;
+    Expr *n = iter_extent(r->p, it), *most = it->size ? it->size : iter_nominal(r->p, it);
     return (Interval){zero, lin_sub(l, most, one), zero, lin_sub(l, n, one)};
 }
 
@@ -114,14 +123,6 @@ static Interval of_expr(Reader *r, Expr *e)
 
 /* ---- boxes ------------------------------------------------------------------------------------------------------------
  */
-static bool over_dims(const Expr *e)
-{
-    if (e->op == EX_VAR || e->op == EX_LOAD) return false;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (!over_dims(te_child(e, i))) return false;
-    return true;
-}
-
 /* The smaller of a and b (or the greater) when their difference is a number. */
 static Expr *further(Lower *l, Expr *a, Expr *b, bool greater)
 {
@@ -143,7 +144,16 @@ typedef struct Box {
     const Tensor *t;
     bool any;
     Interval *dim;
+    bool *clip; /* by dimension: the box may reach beyond the tensor */
 } Box;
+
+/* An index variable over exactly this dimension. */
+static bool spans(Lower *l, const Expr *ix, const Tensor *t, int dim)
+{
+    int64_t zero;
+    return ix->op == EX_VAR && ix_known(l, ix->var->lo, &zero) && zero == 0 &&
+           low_same(l, low_expr(l, ix->var->hi), low_expr(l, t->shape[dim]));
+}
 
 static void add_reads(Reader *r, Box *b, char *seen, Expr *e)
 {
@@ -153,6 +163,7 @@ static void add_reads(Reader *r, Box *b, char *seen, Expr *e)
         for (int i = 0; i < e->nargs; i++) {
             Interval s = of_expr(r, e->arg[i]);
             b->dim[i] = b->any ? both(r->p->l, b->dim[i], s) : s;
+            b->clip[i] |= !ix_over_dims(e->arg[i]) && !spans(r->p->l, e->arg[i], b->t, i);
         }
         b->any = true;
     }
@@ -167,10 +178,17 @@ static bool inside(const PlanDef *c, const PlanDef *d, const Iter *at)
     return false;
 }
 
+static Expr *plus_one(Lower *l, Expr *e)
+{
+    Lin a = lin_of(l, e);
+    a.overflow |= __builtin_add_overflow(a.c, 1, &a.c);
+    return a.overflow ? ix_op(l, EX_ADD, e, ix_int(l, 1)) : lin_expr(l, &a);
+}
+
 Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t)
 {
     Lower *l = p->l;
-    Box b = {.t = t, .dim = NEW_ARRAY(l->mem, Interval, t->rank + 1)};
+    Box b = {.t = t, .dim = NEW_ARRAY(l->mem, Interval, t->rank + 1), .clip = NEW_ARRAY(l->mem, bool, t->rank + 1)};
     for (int i = 0; i < p->n; i++) {
         PlanDef *c = &p->def[i];
         if (c->w->gone || (c != d && !inside(c, d, at))) continue;
@@ -180,18 +198,19 @@ Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t)
     Region g = {NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1),
                 NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1)};
     for (int i = 0; i < t->rank; i++) {
-        Expr *zero = ix_int(l, 0), *one = ix_int(l, 1), *all = low_expr(l, t->shape[i]);
+        Expr *zero = ix_int(l, 0), *all = low_expr(l, t->shape[i]);
         Interval s = b.dim[i];
-        Expr *size = s.lo ? ix_op(l, EX_ADD, lin_sub(l, s.hi, s.lo), one) : NULL;
-        if (!b.any || !size || !over_dims(size)) {
+        Expr *size = s.lo ? plus_one(l, lin_sub(l, s.hi, s.lo)) : NULL;
+        if (!b.any || !size || !ix_over_dims(size)) {
             g.lo[i] = g.from[i] = zero;
             g.to[i] = g.size[i] = all;
             continue;
         }
         g.lo[i] = s.lo;
-        g.size[i] = ix_op(l, EX_MAX, size, zero);
-        g.from[i] = ix_op(l, EX_MAX, s.clo, zero);
-        g.to[i] = ix_op(l, EX_MIN, ix_op(l, EX_ADD, s.chi, one), all);
+        g.size[i] = size->op == EX_DIM ? size : ix_op(l, EX_MAX, size, zero);
+        Expr *to = plus_one(l, s.chi);
+        g.from[i] = b.clip[i] ? ix_op(l, EX_MAX, s.clo, zero) : s.clo;
+        g.to[i] = b.clip[i] ? ix_op(l, EX_MIN, to, all) : to;
     }
     return g;
 }
@@ -201,8 +220,7 @@ IterSpan iter_span(Plan *p, PlanDef *d, Iter *it)
     Lower *l = p->l;
     Reader r = {p, d};
     Interval s = of_iter(&r, it);
-    Expr *one = ix_int(l, 1);
     if (!s.lo) return (IterSpan){0};
-    Expr *size = ix_op(l, EX_ADD, lin_sub(l, s.hi, s.lo), one);
-    return (IterSpan){s.lo, ix_op(l, EX_ADD, s.chi, one), over_dims(size) ? size : NULL};
+    Expr *size = plus_one(l, lin_sub(l, s.hi, s.lo));
+    return (IterSpan){s.lo, plus_one(l, s.chi), ix_over_dims(size) ? size : NULL};
 }

@@ -5,6 +5,7 @@
 
 #include "ir/target.h"
 #include "ir/te.h"
+#include "frontend/sched.h"
 #include "ir/tile.h"
 
 /* ---- bounds.c ------------------------------------------------------------------------------------------------------
@@ -18,9 +19,30 @@ bool sched_check_bounds(TeOp *op, Diags *diags);
 
 /* ---- lower.c, default.c ---------------------------------------------------------------------------------------------
  */
-typedef enum SchedMode { SCHED_NONE, SCHED_DEFAULT } SchedMode;
+typedef enum SchedMode { SCHED_NONE, SCHED_DEFAULT, SCHED_FILE } SchedMode;
 /* The Tile program of op (bounds checked; dims bound or dynamic). `why`, when not NULL, gets a line per decision. */
 TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads,
                       Text *why);
+
+/* ---- use.c ---------------------------------------------------------------------------------------------------------
+ * The schedule of a file that is for op and target: the one of that name, or, when name is NULL, the only one that
+ * fits. NULL after an error. */
+const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, const TeOp *op, const Target *t,
+                          Diags *diags);
+typedef struct SchedUse {
+    const Sched *sched;
+    const Target *target;
+    Numerics num;
+    int threads, nset;
+    const SchedSet *set; /* values given for params */
+} SchedUse;
+/* The Tile program that a schedule makes of op. NULL after errors: a statement that is not legal or does not match. A
+ * `when` that sizes decide becomes a branch to what sched_lower would make. */
+TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *why);
+/* What people look at; false after errors. The program as written and after each statement; the schedule with its
+ * params' values filled in; the params with their sets and conditions. */
+bool sched_steps(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out);
+bool sched_filled(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out);
+bool sched_space(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out);
 
 #endif

@@ -183,7 +183,7 @@ void cg_alloc(Fn *f, const Tensor *t)
         p->ptr = LLVMBuildGEP2(f->b, f->c->i8, base, &f->ws_off[t->id], 1, t->name);
         return;
     }
-    int64_t room = b->lanes == 1 && b->count > 1 ? f->c->widest : 0;
+    int64_t room = b->lanes == 1 && t->rank > 0 ? f->c->widest : 0; /* what lanes beyond the end touch */
     if (!p->slot) p->slot = cg_alloca(f, p->elem, b->count + room + (b->count == 0));
     p->ptr = p->slot;
 }

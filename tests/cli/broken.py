@@ -40,5 +40,9 @@ BROKEN = [
     ("const without a value", "op f[N; G: i32](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] * f32(G) }", "[NTZ]"),
     ("recursion", "fn g(x) = g(x)\nop f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = g(X[i]) }", "N"),
     ("data in a shape", "op f[N](X: i32[N]) -> (Y: f32[X[0]]) { Y[i] = 0.0 }", "[NTZ]"),
+    ("places of a sum", "op f[N](X: f32[N]) -> (Y: f32) { Y = sum{i -> s in 0..2}(X[i]) }", "N032"),
+    ("chained comparison", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = 0 < i < N ? X[i] : 0.0 }", "T"),
+    ("capital type", "op f[N](X: F32[N]) -> (Y: f32[N]) { Y[i] = X[i] }", "F"),
+    ("inout and const", "op f[N](inout const X: f32[N]) -> () { X[i] = 1.0 }", "F"),
     ("const not first", "op f[N](X: f32[N]) -> (const Y: f32[N]) { Y[i] = X[i] }", "F"),
 ]

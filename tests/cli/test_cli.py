@@ -144,7 +144,7 @@ def usage_errors():
     with Dir(matmul__te=MATMUL, a__te=TWO) as d:
         d.fails(2, "C001", "compil", "matmul.te", says="compile")
         d.fails(2, "C001", "help", "frobnicate")
-        for c in "tune db schedule asm disasm sim".split():
+        for c in "tune db asm disasm sim".split():
             d.fails(2, "C002", c, "x", says="not part of this version")
         d.fails(2, "C003", "run", "matmul.te", "--inptu", "A=ones", says="--input")
         d.fails(2, "C003", "run", "matmul.te", "-x")
@@ -173,7 +173,8 @@ def usage_errors():
         d.fails(2, "R010", "compile", "matmul.te", "--schedule", "best")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:x")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:0")
-        d.fails(1, "C016", "compile", "matmul.te", "--schedule", "fast.sched:best")
+        d.fails(1, "R040", "compile", "matmul.te", "--schedule", "fast.sched:best", says="No such file")
+        d.fails(2, "C041", "schedule", "frobnicate", "matmul.te", says="check, print and space")
         # options anywhere, both ways to write them
         d.works("--dim=M=4", "compile", "--dim", "N=4", "matmul.te", "--dim=K=4")
         check("M = 4, N = 4, K = 4" in d.out, d.out)
@@ -191,6 +192,14 @@ def broken_programs():
             check(re.search(r"bad\.te:\d+:\d+: error", d.err) is not None, f"{what}: no place: {d.err[:200]}")
         d.write("many.te", "op f[N](X: f32[N]) -> (Y: f32[N]) {\n  let a[i] = X[i] +\n  let b[i] = Q[i]\n  Y[i] = R[i]\n}\n")
         check(d.tcc("compile", "many.te").err.count("error[") >= 1, "several errors in one run")
+        for text, help in (("0 < i < N ? X[i] : 0.0", "do not chain"), ("F32(X[i])", "did you mean `f32`")):
+            d.write("bad.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{ Y[i] = {text} }}")
+            check(help in d.tcc("compile", "bad.te").err, d.err)
+        lets = "".join(f"  let t{k}[i in 0..N] = X[i+1]\n" for k in range(3000))
+        d.write("many.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{\n{lets}  Y[i] = X[i]\n}}\n")
+        start = time.monotonic()
+        check(d.tcc("compile", "many.te").err.count("error[B001") == 20 and "more errors" in d.err, d.err[-300:])
+        check(time.monotonic() - start < 3, "errors beyond those shown cost time")
 
 
 @test
@@ -210,6 +219,9 @@ def wrong_files():
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=0", says="M|1..2147483647")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=-5")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=1099511627776")
+        check("M in 1..1099511627776" in d.err, d.err)
+        d.write("twice.te", COPY + COPY)
+        d.fails(1, "N033", "compile", "twice.te", "--op", "copy", says="twice.te:2:4|twice.te:1:4")
         d.fails(1, "R008", "compile", "where.te", "--dim", "N=7", says="N = 7")
         d.write("lock.so", b"\x7fELF garbage")
         d.fails(1, "R033", "run", "lock.so")
@@ -252,7 +264,12 @@ def wrong_inputs():
         d.write("w.npy", floats(7))
         d.fails(1, "R008", "run", "where.te", "--input", "X=w.npy", says="N = 7")
         d.fails(1, "R026", "run", "embed.te", "--dim", "V=5", "--dim", "D=2", "--input", "E=ones", "--input", "id=id.npy", says="E[id[t]|5")
+        d.write("wrap.te", "op f[N](X: f32[N], k: i64) -> (Y: f32[N]) { Y[i] = X[min(abs(i+k),0)] }")
+        for t in ("cpu", "interp"):
+            d.fails(1, "R026", "run", "wrap.te", "--target", t, "--dim", "N=1", "--input", "X=ones", "--input", "k=-9223372036854775808")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=200", "--input", "b=1")
+        d.fails(1, "C021", "run", "s.te", "--input", "a=1e39", "--input", "n=1", "--input", "b=1", says="1e39|f32")
+        d.works("run", "s.te", "--input", "a=-inf", "--input", "n=1", "--input", "b=1")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=1.5", "--input", "b=1")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=1", "--input", "b=2")
         d.fails(1, "C021", "run", "s.te", "--input", "a=true", "--input", "n=1", "--input", "b=true")
@@ -269,6 +286,8 @@ def hostile_sizes():
         for t in ("cpu", "interp"):
             quick(1, "C028", "run", "matmul.te", *big, "--input", "A=ones", "--input", "B=ones", "--target", t, says="4 TiB")
         quick(1, "(C028|R037)", "bench", "matmul.te", "--dim", "M=2147483647", "--dim", "N=2147483647", "--dim", "K=2147483647")
+        d.write("wide.te", "op f[N in 0..9223372036854775807](X: f32[N+1]) -> (Y: f32[N]) { Y[i] = X[i] }")
+        quick(1, "R037", "run", "wide.te", "--dim", "N=9223372036854775807", "--input", "X=ones", says="N = 9223372036854775807")
         d.write("deep.te", "op f[](x: f32) -> (y: f32) { y = " + "(" * 10000 + "x" + ")" * 10000 + " }")
         quick(1, "F002", "compile", "deep.te")
         d.write("minus.te", "op f[](x: f32) -> (y: f32) { y = " + "-" * 100000 + "x }")
@@ -440,6 +459,10 @@ def artifacts():
         d.works("compile", "matmul.te", "--dim", "M=?", "--dim", "K=?", "-o", "mm.so")
         d.works("run", "mm.so", "--dim", "M=3", "--dim", "K=2", "--input", "A=iota", "--input", "B=ones", "--output", "C=c.npy", "--check")
         check(d.load("c.npy").shape == (3, 8) and d.load("c.npy")[2, 0] == 9, "mm.so")
+        d.fails(1, "C039", "run", "mm.so", "--op", "conv", "--input", "A=ones", "--input", "B=ones", says="matmul|conv")
+        for other in [x["name"] for x in d.json("targets")["targets"] if not x["host"] and x["name"].startswith("cpu:")][:1]:
+            d.works("compile", "matmul.te", "--target", other, "-o", "other.so")
+            d.fails(3, "R035", "run", "other.so", "--input", "A=ones", "--input", "B=ones", says=other)
         check(d.json("bench", "mm.so", "--dim", "M=3", "--dim", "K=2", "--min-time", "0.01").get("reps", 0) > 0, "bench of an artifact")
         d.fails(1, "R032", "run", "mm.so", "--dim", "N=9", "--dim", "M=3", "--dim", "K=2", "--input", "A=iota", "--input", "B=ones")
         d.fails(1, "C038", "run", "mm.so", "--dim", "Q=9", "--input", "A=iota", "--input", "B=ones", says="M, N, K")
@@ -492,6 +515,10 @@ def output_files():
         d.write("bad.te", "op f(")
         d.tcc("compile", "bad.te", "-o", "old.s")
         check((d.path / "old.s").read_text() == "old", "kept")
+        os.symlink("matmul.te", d.path / "again.te")
+        d.fails(2, "C040", "compile", "matmul.te", "-o", "matmul.te", says="matmul.te")
+        d.fails(2, "C040", "compile", "matmul.te", "-o", "./again.te")
+        check((d.path / "matmul.te").read_text() == MATMUL, "the program is as it was")
         d.works("compile", "matmul.te", "-o", "-", "--emit", "te")
         check(d.out.startswith("op matmul"), d.out)
         if os.geteuid() != 0:

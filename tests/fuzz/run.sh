@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 only=${2:-}
-llvm=$(ls -d /usr/lib/llvm-{22,21,20,19} 2>/dev/null | head -1)
+llvm=$({ ls -d /usr/lib/llvm-{22,21,20,19} 2>/dev/null || true; } | head -1)
 mkdir -p build-fuzz
 flags=(-std=gnu17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -ffp-contract=off -I. -Iinclude
     -isystem "$llvm/include" "-DTCC_LLVM_VERSION=\"$(basename "$llvm")\"")

@@ -1,11 +1,14 @@
 /* tcc-random: random programs against the interpreter.
  *
- *     tcc-random [--count N] [--seed S] [--target T] [--schedule S] [--numerics M] [--print] [--no-shrink] [--jobs N]
- * [--quiet]
+ *     tcc-random [--count N] [--seed S] [--target T] [--schedule S] [--numerics M] [--idioms PERCENT] [--print]
+ * [--no-shrink]
+ *                [--jobs N] [--quiet]
  *
- * Seeds S … S+N-1. Each program runs in a child process: compiled with schedules none and default, numerics ordered,
- * ordered:16 and fast, 1 and 2 threads. A failure prints its seed, the shrunk program and what went wrong. The last
- * line is `N passed, N failed`. */
+ * Seeds S … S+N-1. Each program runs in a child process: the Tile interpreter on both schedules for several processors,
+ * compiled code with schedules none and default, 1 and 2 threads, compact and strided arguments, and with tiny caches;
+ * numerics ordered:P (P by seed) with values of all kinds, and fast with moderate ones. `--target tile` does the Tile
+ * interpreter only, any other target no such thing. PERCENT of the programs are made from idioms.def. A failure prints
+ * its seed, the shrunk program and what went wrong. The last line is `N passed, N failed`. */
 #include "tests/random/random.h"
 
 #include <stdio.h>
@@ -19,7 +22,7 @@ static const char *const outcome_name[] = {"ok", "rejected", "wrong", "crash", "
 static void report(Program *p, const RunOptions *o, Outcome r, const char *why, bool shrinking)
 {
     printf("seed %llu: %s: %s\n", (unsigned long long)p->seed, outcome_name[r], why);
-    if (shrinking) shrink(p, o, r);
+    if (shrinking) shrink(p, o, r, why);
     char now[2048] = "";
     if (shrinking) run_isolated(p, o, now, sizeof now);
     char *text = program_text(p);
@@ -40,7 +43,7 @@ static int run_seeds(Job job, const RunOptions *o, bool shrinking, bool print, i
 {
     int failed = 0;
     for (long i = 0; i < job.count; i += job.step) {
-        Program *p = random_program(job.first + (uint64_t)i);
+        Program *p = random_program(job.first + (uint64_t)i, o->idioms);
         if (print) {
             char *t = program_text(p);
             printf("# seed %llu\n%s", (unsigned long long)p->seed, t);
@@ -63,7 +66,7 @@ static int run_seeds(Job job, const RunOptions *o, bool shrinking, bool print, i
 
 int main(int argc, char **argv)
 {
-    RunOptions o = {0};
+    RunOptions o = {.idioms = IDIOMS};
     long count = 100, jobs = 2;
     uint64_t seed = 1;
     bool shrinking = true, print = false;
@@ -81,6 +84,8 @@ int main(int argc, char **argv)
             o.only_numerics = v, i++;
         else if (strcmp(a, "--jobs") == 0)
             jobs = atol(v), i++;
+        else if (strcmp(a, "--idioms") == 0)
+            o.idioms = atoi(v), i++;
         else if (strcmp(a, "--print") == 0)
             print = true;
         else if (strcmp(a, "--no-shrink") == 0)

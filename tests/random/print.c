@@ -36,12 +36,12 @@ char *program_text(const Program *p)
     if (!f) exit(3);
     for (int i = 0; i < p->nfns; i++) fprintf(f, "%s\n", p->fn[i]);
     fprintf(f, "op random[");
-    for (int i = 0; i < p->ndims; i++) fprintf(f, "%sD%d", i ? ", " : "", i);
-    fprintf(f, "](");
+    for (int i = 0; i < p->ndims; i++) fprintf(f, "%sD%d%s", i ? ", " : "", i, p->dim_text[i]);
+    fprintf(f, "%s](", p->consts);
     put_params(f, p, false);
     fprintf(f, ")\n  -> (");
     put_params(f, p, true);
-    fprintf(f, ") {\n");
+    fprintf(f, p->where[0] ? ") where %s {\n" : ")%s {\n", p->where);
     for (int i = 0; i < p->nstmts; i++) {
         if (p->stmt_gone[i]) continue;
         fprintf(f, "  ");

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "ir/te.h"
+
 typedef struct Node Node;
 struct Node {
     const char *text; /* each `%` stands for a part, in order; `%%` is a percent sign */
@@ -20,20 +22,25 @@ struct Node {
 };
 
 typedef struct Param {
-    char text[96]; /* "X0: f32[D0,D1]" */
+    char text[192]; /* "X0: f32[D0,D1]" */
     char name[16];
     bool output, inout;
     int bound; /* an input of indices: the extent (dim) it stays below, else -1 */
     bool gone;
 } Param;
 
-enum { MAX_DIMS = 4, MAX_PARAMS = 12, MAX_STMTS = 12, MAX_FNS = 3 };
+enum { MAX_DIMS = 8, MAX_PARAMS = 24, MAX_STMTS = 24, MAX_FNS = 3 };
 
 typedef struct Program {
     uint64_t seed;
     int ndims;
     int64_t size[MAX_DIMS];
-    bool fixed[MAX_DIMS]; /* the size is given when compiling (else the dim stays dynamic) */
+    bool fixed[MAX_DIMS];        /* the size is given when compiling (else the dim stays dynamic) */
+    bool zero[MAX_DIMS];         /* 0 is allowed: " in 0..300" */
+    char dim_text[MAX_DIMS][24]; /* range and hints */
+    char consts[96], where[128]; /* "; st: i32 = 2", "D0 >= D1" */
+    const char *idiom;           /* the row it is made from, or NULL */
+    bool may_fail;               /* a division by 0 may happen: then outputs are unspecified */
     int nparams;
     Param param[MAX_PARAMS];
     int nstmts;
@@ -42,25 +49,6 @@ typedef struct Program {
     int nfns;
     const char *fn[MAX_FNS];
 } Program;
-
-/* gen.c: the program of a seed; the same on every machine. */
-Program *random_program(uint64_t seed);
-/* print.c */
-char *program_text(const Program *p); /* malloc'd */
-
-/* run.c: compiles and runs p every way, in this process. */
-typedef enum Outcome { RUN_OK, RUN_REJECTED, RUN_MISMATCH, RUN_CRASH, RUN_HANG } Outcome;
-typedef struct RunOptions {
-    const char *target;                        /* NULL: cpu */
-    const char *only_schedule, *only_numerics; /* NULL: all */
-    bool quiet;
-} RunOptions;
-Outcome run_program(const Program *p, const RunOptions *o, char *why, size_t n);
-/* The same in a child process, so that crashes and hangs are outcomes too. */
-Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n);
-
-/* shrink.c: the smallest program found that fails the same way. */
-void shrink(Program *p, const RunOptions *o, Outcome as);
 
 /* xorshift, the same everywhere */
 typedef struct Rng {
@@ -75,5 +63,37 @@ static inline uint64_t rng_next(Rng *r)
 }
 static inline int rng_below(Rng *r, int n) { return n <= 0 ? 0 : (int)((rng_next(r) >> 33) % (uint64_t)n); }
 static inline bool rng_chance(Rng *r, int percent) { return rng_below(r, 100) < percent; }
+
+/* gen.c: the program of a seed; the same on every machine. idioms: how many percent are made from idioms.def. */
+enum { IDIOMS = 40 };
+Program *random_program(uint64_t seed, int idioms);
+/* print.c */
+char *program_text(const Program *p); /* malloc'd */
+
+/* values.c: what parameters hold, and comparing */
+typedef struct Values {
+    void *at;
+    int64_t rows, row; /* elements; rows of sub-byte types start on a byte */
+    int64_t bound;     /* > 0: an index below it */
+    bool calm;         /* moderate values only */
+} Values;
+void fill_values(Rng *r, DType t, const Values *v);
+int64_t first_difference(DType t, int64_t bytes, const void *got, const void *want); /* -1: none; NaNs are equal */
+void value_text(DType t, const void *base, int64_t i, char *to, size_t n);
+
+/* run.c: compiles and runs p every way, in this process. */
+typedef enum Outcome { RUN_OK, RUN_REJECTED, RUN_MISMATCH, RUN_CRASH, RUN_HANG } Outcome;
+typedef struct RunOptions {
+    const char *target;                        /* NULL: cpu */
+    const char *only_schedule, *only_numerics; /* NULL: all */
+    int idioms;                                /* percent */
+    bool quiet;
+} RunOptions;
+Outcome run_program(const Program *p, const RunOptions *o, char *why, size_t n);
+/* The same in a child process, so that crashes and hangs are outcomes too. */
+Outcome run_isolated(const Program *p, const RunOptions *o, char *why, size_t n);
+
+/* shrink.c: the smallest program found that fails the same way. */
+void shrink(Program *p, const RunOptions *o, Outcome as, const char *why);
 
 #endif

@@ -5,19 +5,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum { KIND = 32 };
 
 typedef struct Shrinker {
     Program *p;
     const RunOptions *o;
     Outcome as;
+    char kind[KIND];
     int tries;
+    time_t until; /* hangs take long to reproduce */
 } Shrinker;
+
+/* What kind of failure a message tells of: its diagnostic's code, else its words without numbers and names. A shrunk
+ * program that is rejected for a reason of its own has not failed the same way. */
+static void kind_of(const char *why, char *to)
+{
+    const char *code = strstr(why, "error["), *text = strchr(why, ':');
+    int n = 0;
+    if (code) {
+        snprintf(to, KIND, "%.10s", code);
+        return;
+    }
+    static const char *const words[] = {"wrote", "status -", "status", "not valid", "not analysed", "differs", "run:"};
+    to[0] = 0;
+    for (int i = 0; text && i < 7 && !n; i++)
+        if (strstr(text, words[i])) n = snprintf(to, KIND, "%s", words[i]);
+}
 
 static bool still(Shrinker *s)
 {
-    char why[512];
-    if (s->tries-- <= 0) return false;
-    return run_isolated(s->p, s->o, why, sizeof why) == s->as;
+    char why[2048], kind[KIND];
+    if (s->tries-- <= 0 || time(NULL) > s->until || run_isolated(s->p, s->o, why, sizeof why) != s->as) return false;
+    kind_of(why, kind);
+    return strcmp(kind, s->kind) == 0;
 }
 
 static bool shrink_node(Shrinker *s, Node **at)
@@ -36,7 +58,7 @@ static bool shrink_node(Shrinker *s, Node **at)
             *at = e;
         }
         for (int i = 0; i < e->n; i++) {
-            if (strcmp(e->part[i]->type, e->type) != 0) continue;
+            if (!e->part[i]->type || strcmp(e->part[i]->type, e->type) != 0) continue;
             *at = e->part[i];
             if (still(s)) return true;
             *at = e;
@@ -78,7 +100,8 @@ static bool shrink_flags(Shrinker *s)
         bool both = false;
         for (int k = 0; k < s->p->nparams && !both; k++) {
             size_t n = strlen(s->p->param[k].name);
-            if (s->p->param[k].gone || strncmp(s->p->stmt[i]->text, s->p->param[k].name, n) != 0) continue;
+            const char *text = s->p->stmt[i]->text;
+            if (s->p->param[k].gone || strncmp(text, s->p->param[k].name, n) != 0 || !strchr("[ ", text[n])) continue;
             s->p->param[k].gone = true;
             both = still(s);
             if (!both) s->p->param[k].gone = false;
@@ -102,13 +125,38 @@ static bool shrink_flags(Shrinker *s)
     return any;
 }
 
-void shrink(Program *p, const RunOptions *o, Outcome as)
+/* Ranges and hints go; sizes become known. */
+static bool shrink_dims(Shrinker *s)
 {
-    Shrinker s = {p, o, as, 1200};
+    bool any = false;
+    for (int i = 0; i < s->p->ndims; i++) {
+        Program old = *s->p;
+        if (s->p->dim_text[i][0]) {
+            s->p->dim_text[i][0] = 0;
+            if (still(s))
+                any = true;
+            else
+                *s->p = old;
+        }
+        if (s->p->fixed[i]) continue;
+        s->p->fixed[i] = true;
+        if (still(s))
+            any = true;
+        else
+            s->p->fixed[i] = false;
+    }
+    return any;
+}
+
+void shrink(Program *p, const RunOptions *o, Outcome as, const char *why)
+{
+    Shrinker s = {.p = p, .o = o, .as = as, .tries = 1200, .until = time(NULL) + 180};
+    kind_of(why, s.kind);
     for (bool more = true; more && s.tries > 0;) {
         more = shrink_flags(&s);
         for (int i = 0; i < p->nstmts; i++)
-            if (!p->stmt_gone[i]) more |= shrink_node(&s, &p->stmt[i]->part[0]);
+            if (!p->stmt_gone[i]) more |= shrink_node(&s, &p->stmt[i]);
         more |= shrink_sizes(&s);
+        more |= shrink_dims(&s);
     }
 }

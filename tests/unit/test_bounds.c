@@ -199,6 +199,13 @@ static const struct {
     {"op f[T](E: f32[255], id: u8[T]) -> (Y: f32[T]) { Y[t] = E[id[t]] }", "pd"},
     {"op f[V,T](E: f32[V,T], id: i32[T]) -> (Y: f32[T]) { Y[t] = E[id[t], t] + E[id[t], t+1] }", "B001"},
     {"op f[V](E: f32[V], k: i32) -> (Y: f32[V]) { Y[i] = E[k] }", "pd"},
+    /* 64-bit data wraps, and what holds of whole numbers need not hold of it */
+    {"op f[V](E: f32[V], k: i32) -> (Y: f32[V]) { Y[i] = E[min(abs(i+k),0)] }", "pp"},
+    {"op f[V](E: f32[V], k: i64) -> (Y: f32[V]) { Y[i] = E[min(abs(i+k),0)] }", "pd"},
+    {"op f[V](E: f32[V], k: i64) -> (Y: f32[V]) { Y[i] = E[max(k+1,k)-k-1] }", "pppd"},
+    {"op f[V](E: f32[V], k: i64) -> (Y: f32[V]) { Y[i] = i*2+k >= i*2 ? 0.0 : E[min(-k,0)] }", "ppd"},
+    {"op f[V](E: f32[V], k: u64) -> (Y: f32[V]) { Y[i] = E[max(k+1,k)-k-1] }", "pppd"},
+    {"op f[V](E: f32[V], k: i64) -> (Y: f32[V]) { Y[i] = E[(i+k)%V] + E[clamp(i+k,0,V-1)] }", "pppp"},
     {"op f[B,N](X: f32[N], off: i32[B+1]) -> (Y: f32[B]) { Y[b] = sum{k in off[b]..off[b+1]}(X[k]) }", "ppd"},
     {"op f[B,N](X: f32[N], off: i32[B]) -> (Y: f32[B]) { Y[b] = sum{k in off[b]..off[b+1]}(X[k]) }", "B001"},
     {"op f[M,N](X: f32[M,N], Z: f32[N]) -> (Y: f32[M]) { let a[i] = argmax{j}(X[i,j])\n Y[i] = Z[a[i]] }", "ppd"},

@@ -94,6 +94,43 @@ static void test_inout(void)
     prog_free(p);
 }
 
+/* fast numerics may make one fma of a product and a sum, in f64 too, whose reference rounds as the program does. */
+static void test_contraction(void)
+{
+    Prog *p =
+        prog("op f[N](X: f64[N], A: f64[N], B: f64[N]) -> (Y: f64[N]) { Y[i] = X[i] * A[i] + B[i] }", NULL, "N=50");
+    if (!p) return;
+    const double *x = DATA(p, double, "X"), *a = DATA(p, double, "A"), *b = DATA(p, double, "B");
+    double *y = DATA(p, double, "Y");
+    TeCheck result[4];
+    int64_t index = 0;
+    for (int i = 0; i < 50; i++) y[i] = fma(x[i], a[i], b[i]);
+    CHECK(te_check(p->mem, p->op, p->dims, fast, p->data, p->data, 0, 1, result, &index) == 0);
+    CHECK(result[3].compared == 50 && result[3].mismatched == 0);
+    y[7] += 0x1p-48;
+    CHECK(te_check(p->mem, p->op, p->dims, fast, p->data, p->data, 0, 1, result, &index) == 0);
+    CHECK(result[3].mismatched == 1 && result[3].at == 7);
+    prog_free(p);
+}
+
+/* What overflows f8e4m3 is NaN, through functions too; and what may be NaN is not bounded by clamp. */
+static void test_overflow(void)
+{
+    Prog *p = prog("op f[K](X: f32[K]) -> (Y: f8e4m3[K], Z: i32[K]) { Y[i] = pow(f8e4m3(0.125), f8e4m3(-448)) "
+                   "\n let s[i] = f32(sum{k in 0..K,l in 0..K}(f8e4m3(k) * f8e4m3(l))) + X[i] * 0.0"
+                   "\n Z[i] = i32(clamp(s[i], 1.0, 1.0)) }",
+                   NULL, "K=8");
+    if (!p) return;
+    TeCheck result[4];
+    int64_t index = 0;
+    CHECK(te_interp(p->mem, p->op, p->dims, ordered, p->data, &index) == 0);
+    CHECK(num_load(DT_F8E4M3, p->data[1], 0).f != num_load(DT_F8E4M3, p->data[1], 0).f);
+    CHECK(*DATA(p, int32_t, "Z") == 0);
+    CHECK(te_check(p->mem, p->op, p->dims, fast, p->data, p->data, 0, 1, result, &index) == 0);
+    CHECK(result[1].mismatched == 0 && result[2].mismatched == 0);
+    prog_free(p);
+}
+
 static void test_gather(void)
 {
     const char *text = "op f[V,D,T](E: f32[V,D], id: i32[T]) -> (Y: f32[T,D]) { Y[t,d] = E[id[t],d] }";
@@ -341,6 +378,8 @@ int main(void)
     test_conv();
     test_cumsum();
     test_inout();
+    test_contraction();
+    test_overflow();
     test_gather();
     test_divide();
     test_special();

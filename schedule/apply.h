@@ -1,0 +1,34 @@
+/* apply (private to schedule): the state of applying a schedule, and what decides about its statements. */
+#ifndef TCC_SCHEDULE_APPLY_H
+#define TCC_SCHEDULE_APPLY_H
+
+#include "schedule/plan.h"
+
+typedef struct Apply {
+    Plan *p;
+    const Sched *s;
+    const SchedEnv *env;
+    Diags *diags;
+    const SchedStmt *now;
+} Apply;
+
+/* ---- apply.c */
+PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as with all of these */
+Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
+bool apply_order(PlanDef *d, Iter *const *order);
+
+/* ---- legal.c: may it be done? An error says what stands against it. */
+bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code);
+bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner);
+bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at);
+bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at);
+bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it);
+bool legal_inline(Apply *a, const PlanDef *c);
+bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s);
+bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t);
+bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *name, const SchedStmt *s);
+bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop);
+bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop);
+bool legal_reads(Apply *a, Expr *e, const Tensor *t);
+
+#endif

@@ -1,0 +1,214 @@
+/* use: a schedule out of a file, on an op: which one, the values of its params, the program that it makes. */
+#include "schedule/apply.h"
+
+#include <string.h>
+
+/* ---- which one ----------------------------------------------------------------------------------------------------------
+ */
+/* "cpu" is for every CPU, "cpu:x86-64-v3" for that one. */
+static bool for_target(const Sched *s, const Target *t)
+{
+    if (!s->target) return true;
+    size_t n = strlen(s->target);
+    return !strncmp(s->target, t->name, n) && (t->name[n] == 0 || t->name[n] == ':');
+}
+
+static const Sched *refuse(Arena *mem, const SchedFile *f, const TeOp *op, const Target *t, const char *name, Diags *diags)
+{
+    const char *all = "";
+    int fit = 0;
+    for (int i = 0; i < f->n; i++) {
+        const Sched *s = f->sched[i];
+        bool here = ir_streq(s->op.text, op->name) && for_target(s, t);
+        fit += here;
+        if (!name ? here || f->n == 1 : true) all = arena_printf(mem, "%s%s%s", all, *all ? ", " : "", s->name.text);
+    }
+    const char *what = name      ? arena_printf(mem, "there is no schedule named `%s` in it", name)
+                       : !f->n   ? "there is no schedule in it"
+                       : fit > 1 ? arena_printf(mem, "it has several schedules for `%s` on %s", op->name, t->name)
+                                 : arena_printf(mem, "it has no schedule for `%s` on %s", op->name, t->name);
+    Span s = {.src = f->src};
+    Diag *d = diag_error(diags, D_S126_WHICH, s, what);
+    if (*all) diag_help(diags, d, fit > 1 && !name ? "name one with `:NAME` after the file: %s" : "it has %s", all);
+    return NULL;
+}
+
+const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, const TeOp *op, const Target *t, Diags *diags)
+{
+    const Sched *found = NULL;
+    int n = 0;
+    for (int i = 0; i < f->n; i++) {
+        const Sched *s = f->sched[i];
+        bool fits = name ? ir_streq(s->name.text, name) : ir_streq(s->op.text, op->name) && for_target(s, t);
+        if (fits) found = s, n++;
+    }
+    if (n != 1 && !name && f->n == 1) found = f->sched[0], n = 1; /* what is wrong with it says more */
+    if (n != 1) return refuse(mem, f, op, t, name, diags);
+    if (found->broken) return NULL;
+    if (!ir_streq(found->op.text, op->name)) {
+        diag_error(diags, D_S123_OP, found->op.span, found->name.text, found->op.text, op->name);
+        return NULL;
+    }
+    if (!for_target(found, t)) {
+        diag_error(diags, D_S124_FOR_TARGET, found->target_span, found->name.text, found->target, t->name);
+        return NULL;
+    }
+    return found;
+}
+
+/* ---- when -----------------------------------------------------------------------------------------------------------------
+ */
+typedef struct When {
+    Lower *l;
+    const SchedEnv *env;
+    Diags *diags;
+} When;
+
+/* A condition that sizes decide at run time, as an expression of the program. Its parts without dims are values. */
+static Expr *run_time(When *w, const AstExpr *e)
+{
+    TeOp *op = w->l->op;
+    SchedValue v;
+    if (e->kind == AST_PAREN) return run_time(w, e->arg[0]);
+    if (e->kind == AST_NAME)
+        for (int i = 0; i < op->ndims; i++)
+            if (ir_streq(op->dim[i].name, e->text)) return low_expr(w->l, te_dim(op, i, op->span));
+    if (e->kind == AST_BINARY || e->kind == AST_UNARY) {
+        Expr *arg[2] = {0};
+        for (int i = 0; i < e->nargs; i++)
+            if (!(arg[i] = run_time(w, e->arg[i]))) return NULL;
+        bool truth = e->op == EX_AND || e->op == EX_OR || e->op == EX_NOT || (e->op >= EX_LT && e->op <= EX_NE);
+        if (e->op == EX_NEG) return ix_op(w->l, EX_SUB, ix_int(w->l, 0), arg[0]);
+        return te_node(op, e->op, truth ? DT_U1 : DT_INDEX, e->nargs, arg, op->span);
+    }
+    if (!sched_eval(w->env, e, w->diags, &v)) return NULL;
+    if (!v.known) diag_error(w->diags, D_S105_DYNAMIC, e->span, "this");
+    return v.known ? ix_int(w->l, v.i) : NULL;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------------------
+ */
+static void say_params(Lower *l, const Sched *s, const int64_t *param)
+{
+    for (int i = 0; i < s->nparams; i++) low_why(l, "%s = %lld", s->param[i].name.text, (long long)param[i]);
+}
+
+bool sched_values(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, int64_t **param)
+{
+    *param = NEW_ARRAY(mem, int64_t, u->sched->nparams + 1);
+    return sched_assign(mem, u->sched, op, u->target, u->nset, u->set, NULL, NULL, diags, *param);
+}
+
+/* if (when) { as scheduled } else { as the heuristic does it } */
+static bool either(Lower *l, Plan *p, const SchedEnv *env, const AstExpr *when, Diags *diags)
+{
+    When w = {l, env, diags};
+    Expr *cond = run_time(&w, when);
+    if (!cond) return false;
+    Nest yes, no;
+    low_open(l, &yes);
+    plan_emit(p);
+    Block then = low_close(l, &yes);
+    low_open(l, &no);
+    low_default(l);
+    Block els = low_close(l, &no);
+    low_emit(l, tile_if(l->p, cond, then, els, env->sched->span));
+    return true;
+}
+
+/* With the first n statements. */
+static TileProg *lower(Arena *mem, const SchedUse *u, const TeOp *op, const int64_t *param, int n, Diags *diags, Text *why)
+{
+    const Sched *s = u->sched;
+    Lower l;
+    low_start(&l, mem, op, u->target, u->num, SCHED_FILE, u->threads, why);
+    SchedEnv env = {.sched = s, .param = param, .op = l.op, .target = u->target};
+    SchedValue when = {true, 1};
+    if (s->when && !sched_eval(&env, s->when, diags, &when)) return NULL;
+    if (when.known && !when.i) {
+        diag_error(diags, D_S125_WHEN, s->when->span, s->name.text, "false for these sizes");
+        return NULL;
+    }
+    say_params(&l, s, param);
+    fuse_snapshots(&l);
+    Plan *p = plan_new(&l);
+    if (!plan_apply(p, s, n, &env, diags)) return NULL;
+    if (when.known)
+        plan_emit(p);
+    else if (!either(&l, p, &env, s->when, diags))
+        return NULL;
+    return low_finish(&l);
+}
+
+TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *why)
+{
+    int64_t *param;
+    if (!sched_values(mem, u, op, diags, &param)) return NULL;
+    return lower(mem, u, op, param, u->sched->nstmts, diags, why);
+}
+
+/* ---- what is shown ----------------------------------------------------------------------------------------------------------
+ */
+static void add_source(Text *out, Span s)
+{
+    for (uint32_t i = 0; i < s.len; i++) text_char(out, s.src->text[s.at + i]);
+}
+
+bool sched_steps(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out)
+{
+    int64_t *param;
+    if (!sched_values(mem, u, op, diags, &param)) return false;
+    for (int n = 0; n <= u->sched->nstmts; n++) {
+        TileProg *p = lower(mem, u, op, param, n, diags, NULL);
+        if (!p) return false;
+        text_add(out, n ? "\n# " : "# as written");
+        if (n) add_source(out, u->sched->stmt[n - 1]->span);
+        text_char(out, '\n');
+        tile_print(out, p);
+    }
+    return true;
+}
+
+/* The text of the schedule, with the values that its params have as their defaults. */
+bool sched_filled(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out)
+{
+    const Sched *s = u->sched;
+    int64_t *param;
+    if (!sched_values(mem, u, op, diags, &param)) return false;
+    uint32_t at = s->span.at;
+    for (int i = 0; i < s->nparams; i++) {
+        Span d = s->param[i].dflt->span;
+        add_source(out, (Span){.src = s->span.src, .at = at, .len = d.at - at});
+        text_printf(out, "%lld", (long long)param[i]);
+        at = d.at + d.len;
+    }
+    add_source(out, (Span){.src = s->span.src, .at = at, .len = s->span.at + s->span.len - at});
+    text_char(out, '\n');
+    return true;
+}
+
+/* The knobs, one a line: its set, where it is constrained, its value. */
+bool sched_space(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out)
+{
+    const Sched *s = u->sched;
+    int64_t *param;
+    if (!sched_values(mem, u, op, diags, &param)) return false;
+    double all = 1;
+    for (int i = 0; i < s->nparams; i++) {
+        const SchedParam *q = &s->param[i];
+        text_printf(out, "%s in {", q->name.text);
+        for (int k = 0; k < q->nvalues; k++) {
+            text_add(out, k ? ", " : "");
+            add_source(out, q->value[k]->span);
+        }
+        text_printf(out, "} = %lld", (long long)param[i]);
+        if (q->where) {
+            text_add(out, " where ");
+            add_source(out, q->where->span);
+        }
+        text_char(out, '\n');
+        all *= q->nvalues;
+    }
+    text_printf(out, "%d params, %.0f assignments before the conditions\n", s->nparams, all);
+    return true;
+}
