@@ -1,7 +1,7 @@
 /* sched_assign.c: values for the params of a schedule. The defaults where they are legal; else the legal assignment
- * that changes the fewest of them, found by trying one change, two, three, …; among equals the first in the order of
- * the sets, the first param slowest. A condition is tried as soon as the params that it names have values, so that most
- * assignments are never completed. */
+ * that changes the fewest of them, found by trying one change, two, three and so on; among equals the first in the
+ * order of the sets, the first param slowest. A condition is tried as soon as the params that it names have values, so
+ * that most assignments are never completed. */
 #include "frontend/sched_eval.h"
 #include "frontend/closest.h"
 #include "frontend/sched_priv.h"

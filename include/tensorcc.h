@@ -67,8 +67,8 @@ TENSORCC_API const char *
 tensorcc_message(tensorcc_context *c); /* of this thread's last failure; valid until its next call */
 
 /* ---- module ---- */
-/* text need not be NUL-terminated; name is used in diagnostics. One that ends in .sched is a file of schedules, which has
- * no ops: it can be formatted. */
+/* text need not be NUL-terminated; name is used in diagnostics. One that ends in .sched is a file of schedules, which
+ * has no ops: it can be formatted. */
 TENSORCC_API tensorcc_status tensorcc_parse(tensorcc_context *c, const char *name, const char *text, size_t len,
                                             tensorcc_module **out);
 TENSORCC_API void tensorcc_module_free(tensorcc_module *m);

@@ -5,6 +5,7 @@ A command is a line of a fence (no language, `sh` or `console`) that starts with
 `# exit N`. In a `console` fence the lines below a command are lines of its output, in this order, others may stand between them; `…` stands for
 anything. Commands run in a scratch folder in which examples/ and build/ are links to the real ones.
 Each op of a ```te fence is compiled; ```te NAME.te also leaves the program in the scratch folder, ```te skip marks a fragment.
+Each ```sched fence is read and must be in canonical form; ```sched NAME.sched also leaves it in the scratch folder.
 Links to files and headings of the repository lead somewhere.
 A ```c fence with a main is compiled against include/ and libtensorcc and run; ```c FILE links FILE from the scratch folder instead.
 """
@@ -82,6 +83,10 @@ def steps(tcc, tmp, lang, words, body):
         name = words[0] if words else "doc.te"
         (tmp / name).write_text(body)
         return [(f"build/tcc compile {name} --op {op} --emit te", 0, []) for op in re.findall(r"^\s*op\s+(\w+)", body, re.M)]
+    if lang == "sched" and "skip" not in words:
+        name = words[0] if words else "doc.sched"
+        (tmp / name).write_text(body)
+        return [(f"build/tcc fmt --check {name}", 0, [])]
     if lang == "c" and re.search(r"\bmain\(", body):
         (tmp / "doc.c").write_text(body)
         return [(c_program(tcc, words), 0, [])]
