@@ -18,6 +18,14 @@ static int decode(App *a, const Param *q, int64_t first, int64_t n, double *x)
     return rc;
 }
 
+/* Integers whole, and one spelling of NaN. */
+static const char *shown_as(App *a, const Param *q, double x)
+{
+    if (isnan(x)) return "nan";
+    bool whole = q->is.dtype[0] == 'i' || q->is.dtype[0] == 'u';
+    return cli_printf(a, whole ? "%.0f" : "%.6g", x);
+}
+
 static int print_result(App *a, const Param *q)
 {
     enum { CHUNK = 4096, FIRST = 8 };
@@ -39,15 +47,17 @@ static int print_result(App *a, const Param *q)
     for (int i = 0; i < q->is.rank; i++) printf("%s%lld", i ? "," : "", (long long)q->shape[i]);
     printf("]");
     int64_t numbers = q->elements - nans;
-    if (numbers) printf("  range %.6g .. %.6g  mean %.6g", lo, hi, sum / (double)numbers);
+    if (numbers)
+        printf("  range %s .. %s  mean %s", shown_as(a, q, lo), shown_as(a, q, hi),
+               isnan(sum) ? "nan" : cli_printf(a, "%.6g", sum / (double)numbers));
     if (nans) printf("  %lld NaN", (long long)nans);
     printf("\n ");
-    for (int64_t i = 0; i < shown; i++) printf(" %.6g", head[i]);
+    for (int64_t i = 0; i < shown; i++) printf(" %s", shown_as(a, q, head[i]));
     printf("%s\n", q->elements > shown ? " …" : "");
     return OK;
 }
 
-static int write_results(App *a, const Program *p)
+int program_write(App *a, const Program *p)
 {
     Output *out = cli_alloc(a, sizeof *out * (size_t)(p->nparams + 1));
     int n = 0;
@@ -102,7 +112,7 @@ static int execute(App *a, Program *p)
     if (!rc && given(a, O_CHECK)) rc = program_check(a, p, a->result);
     int failed = rc == WRONG && json_object_get(a->result, "check") ? rc : OK;
     if (rc && !failed) return rc;
-    rc = write_results(a, p);
+    rc = program_write(a, p);
     for (int i = 0; i < p->nparams && !rc && !a->json; i++) {
         const Param *q = &p->param[i];
         bool result = q->is.kind == TENSORCC_OUTPUT || q->is.kind == TENSORCC_INOUT;

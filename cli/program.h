@@ -82,6 +82,7 @@ const char *spec_npy_type(const Param *p);
 /* ---- check.c ---- */
 /* Compares all results with the interpreter; adds max_abs_err, max_rel_err, check to `to`. WRONG when one is off. */
 int program_check(App *a, Program *p, json_t *to);
+int program_write(App *a, const Program *p); /* the results that --output names, as NPY */
 
 /* ---- timing.c ---- */
 /* The roof of one core for p's type, measured within about `seconds`. */

@@ -607,6 +607,13 @@ def fmt():
 
 
 @test
+def bench_writes_results():
+    with Dir(matmul__te=MATMUL) as d:
+        d.works("bench", "matmul.te", "--input", "A=ones", "--input", "B=ones", "--min-time", "0", "--output", "C=c.npy", "--schedule", "none")
+        check((np.load(d.path / "c.npy") == 8).all(), "C")
+
+
+@test
 def terminals_and_signals():
     with Dir(matmul__te=MATMUL, bad__te="op f(") as d:
         check("\033" not in d.tcc("compile", "bad.te").err, "colour into a pipe")
