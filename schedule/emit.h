@@ -18,6 +18,7 @@ typedef struct Emit {
     int partials; /* under `ordered: P` */
     bool waits;   /* partial results wait between iterations of outer reduction loops: */
     bool in_result;                /* in the result, */
+    Expr **wait_off; /* the pieces of cut extents that were open when these were made */
     Tensor *waiting, *waiting_at, *waiting_count; /* or here */
 } Emit;
 

@@ -40,6 +40,8 @@ def steps(quick):
     if (ROOT / "build/tests/tcc-random").exists():
         n = 40 if quick else 300
         out.append((f"random x{n}", ["build/tests/tcc-random", "--count", str(n), "--seed", "1", "--quiet"], 1500))
+        m = 15 if quick else 80
+        out.append((f"random schedules x{m}", ["build/tests/tcc-random", "--count", str(m), "--seed", "600", "--schedules", "2", "--quiet"], 1500))
     for corpus in sorted((ROOT / "tests/corpus").glob("*")):
         if (ROOT / f"build/tests/fuzz_{corpus.name}").exists():
             out.append((f"corpus {corpus.name}", [f"build/tests/fuzz_{corpus.name}", str(corpus)], 300))
