@@ -110,7 +110,8 @@ INLINE float odd_f32(double x)
     float f = (float)x;
     uint32_t u = f32_bits(f);
     double g = (double)f;
-    bool inexact = (g < x) | (g > x), even = !(u & 1), away = f64_bits(g < 0 ? -g : g) > f64_bits(x < 0 ? -x : x);
+    uint64_t sign = UINT64_C(1) << 63;
+    bool inexact = (g < x) | (g > x), even = !(u & 1), away = (f64_bits(g) & ~sign) > (f64_bits(x) & ~sign);
     u = (inexact & even) ? (away ? u - 1 : u + 1) : u;
     return bits_f32(u);
 }
