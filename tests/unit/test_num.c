@@ -44,8 +44,8 @@ static double expected(const Value *v, int n, double x, double beyond)
     double a = fabs(x);
     int lo = 0, hi = n - 1;
     if (isnan(x)) return x;
-    double last = v[n - 1].v, step = last - v[n - 2].v;
-    if (a >= last + step / 2) return copysign(beyond, x);
+    double last = v[n - 1].v, tie = last + (last - v[n - 2].v) / 2;
+    if (a > tie || (a == tie && v[n - 1].bits & 1)) return copysign(beyond, x);
     if (a >= last) return copysign(last, x);
     while (hi - lo > 1) {
         int mid = (lo + hi) / 2;
@@ -72,9 +72,9 @@ static void rounding(DType t)
         int k = (int)(rnd() % (uint64_t)(n - 1));
         double mid = (v[k].v + v[k + 1].v) / 2;
         switch (i % 4) {
-        case 0: memcpy(&x, &b, sizeof x); break;                                /* any double */
-        case 1: x = mid; break;                                                 /* a tie */
-        case 2: x = nextafter(mid, b & 1 ? 0 : INFINITY); break;                /* hardly none */
+        case 0: memcpy(&x, &b, sizeof x); break;                                    /* any double */
+        case 1: x = i % 64 == 1 ? 1.5 * v[n - 1].v - 0.5 * v[n - 2].v : mid; break; /* a tie, the last one too */
+        case 2: x = nextafter(mid, b & 1 ? 0 : INFINITY); break;                    /* hardly none */
         default: x = v[k].v + (v[k + 1].v - v[k].v) * (double)(b >> 11) * 0x1p-53;
         }
         if (b & 2) x = -x;
