@@ -58,8 +58,9 @@ Expr *iter_extent(const Plan *p, Iter *it)
     case IT_FUSED: return ix_op(l, EX_MUL, whole_extent(p, it->of), whole_extent(p, it->with));
     case IT_INNER: break;
     }
-    Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o = iter_value(p, it->with);
-    if (!o || (ix_known(l, all, &n) && n % it->factor == 0)) return f;
+    Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o;
+    if (ix_known(l, all, &n) && n % it->factor == 0) return f;
+    if (!(o = iter_value(p, it->with))) return f;
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
@@ -227,11 +228,7 @@ static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
         Expr *when = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){digit, ix_int(l, 1)}, outer->span);
         piece(e, outer, full, off, ix_int(l, size), when, pos);
     }
-    if (unit == 1) {
-        Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){ix_op(l, EX_ADD, full, rest), zero}, outer->span);
-        if (outer->reduces && pos < e->acc_at) piece(e, outer, zero, NULL, zero, none, pos);
-        return;
-    }
+    if (unit == 1) return;
     Expr *units = ix_op(l, EX_DIV, rest, ix_int(l, unit)), *some = ix_op(l, EX_MOD, rest, ix_int(l, unit));
     low_limited(l, units, (outer->factor - 1) / unit);
     Iter *lanes = outer->with->by;
@@ -240,6 +237,12 @@ static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
     piece(e, outer, full, ix_op(l, EX_MUL, units, ix_int(l, unit)), some,
           te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){some, zero}, outer->span), pos);
     lanes->ext = lanes->with->ext = NULL;
+}
+
+static bool at_least_one(const Emit *e, const Expr *n)
+{
+    int64_t known;
+    return ix_known(e->l, n, &known) && known > 0;
 }
 
 /* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
@@ -254,13 +257,15 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
     outer->with->ext = f;
     if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
     outer->with->ext = NULL;
+    if (outer->reduces && pos < e->acc_at && !at_least_one(e, n)) { /* a reduction over nothing has a result too */
+        Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
+        outer->some = te_int(l->op, DT_U1, 0, outer->span);
+        piece(e, outer, zero, NULL, zero, none, pos);
+        outer->some = NULL;
+    }
     if (sure && left == 0) return;
     if (outer->tail == TAIL_PEEL || (sure && !outer->unit)) {
         Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
-        if (outer->reduces && pos < e->acc_at) { /* a reduction over nothing has a result too */
-            Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
-            some = te_node(l->op, EX_OR, DT_U1, 2, (Expr *[]){some, none}, outer->span);
-        }
         piece(e, outer, full, NULL, rest, some, pos);
         return;
     }
@@ -289,10 +294,37 @@ static void leaf(Emit *e)
     low_emit(l, tile_if(l->p, when, b, (Block){0}, e->d->w->def->span));
 }
 
-static bool at_least_one(const Emit *e, const Expr *n)
+static void whole_loop(Emit *e, Iter *it, int pos)
 {
-    int64_t known;
-    return ix_known(e->l, n, &known) && known > 0;
+    Lower *l = e->l;
+    Expr *n = iter_extent(e->p, it);
+    /* A reduction over nothing has a result too: its init and finish stand inside this loop. */
+    if (it->reduces && pos < e->acc_at && !at_least_one(e, n)) {
+        it->some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(l, 0)}, it->span);
+        n = ix_op(l, EX_MAX, n, ix_int(l, 1));
+    }
+    one_loop(e, it, n, pos);
+    it->some = NULL;
+}
+
+static bool part_of(const Iter *it, const Iter *whole)
+{
+    if (it == whole) return true;
+    if (it->kind == IT_ROOT) return false;
+    return part_of(it->of, whole) || (it->kind == IT_FUSED && part_of(it->with, whole));
+}
+
+/* Those that `it`, about to be opened, is a part of. */
+static int mark_nominal(Emit *e, const Iter *it, Iter **marked)
+{
+    int n = 0;
+    for (int i = 0; i < e->d->iter.n; i++) {
+        Iter *x = e->d->iter.at[i];
+        if (x->nominal || !part_of(it, x) || !is_nominal(e->p, x)) continue;
+        x->nominal = true;
+        marked[n++] = x;
+    }
+    return n;
 }
 
 static void nest(Emit *e, int pos)
@@ -314,20 +346,13 @@ static void nest(Emit *e, int pos)
         return;
     }
     Iter *it = d->loop.at[pos];
-    if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !it->with->at) {
+    Iter **mine = NEW_ARRAY(e->l->mem, Iter *, d->iter.n + 1);
+    int nominal = mark_nominal(e, it, mine);
+    if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !it->with->at)
         cut_loop(e, it, pos);
-        return;
-    }
-    Expr *n = iter_extent(e->p, it);
-    /* A reduction over nothing has a result too: its init and finish stand inside this loop. */
-    if (it->reduces && pos < e->acc_at && !at_least_one(e, n)) {
-        it->some = te_node(e->l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(e->l, 0)}, it->span);
-        n = ix_op(e->l, EX_MAX, n, ix_int(e->l, 1));
-    }
-    it->nominal = is_nominal(e->p, it);
-    one_loop(e, it, n, pos);
-    it->nominal = false;
-    it->some = NULL;
+    else
+        whole_loop(e, it, pos);
+    while (nominal) mine[--nominal]->nominal = false;
 }
 
 void emit_nest_from(Emit *e, int pos) { nest(e, pos); }

@@ -196,10 +196,27 @@ bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code)
     return terms_in_order(a, d, order, code) && recurrence_in_order(a, d, order, code) && ranges_inside(a, d, order, code);
 }
 
-static bool depends(const Iter *inner, const Iter *outer)
+/* Does the range of an index that inner is a part of mention one that outer is a part of? */
+static bool depends(const PlanDef *d, const Iter *inner, const Iter *outer)
 {
-    if (inner->kind == IT_ROOT) return te_uses_var(inner->var->hi, outer->kind == IT_ROOT ? outer->var : NULL) ||
-                                       te_uses_var(inner->var->lo, outer->kind == IT_ROOT ? outer->var : NULL);
+    for (int x = 0; x < d->nroots; x++)
+        for (int y = 0; y < d->nroots; y++)
+            if (part_of(inner, d->root[x]) && part_of(outer, d->root[y]) &&
+                (te_uses_var(d->root[x]->var->lo, d->root[y]->var) || te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
+                return true;
+    return false;
+}
+
+/* Is its extent the same wherever its outer parts stand? */
+static bool even(Apply *a, const Iter *it)
+{
+    int64_t n;
+    switch (it->kind) {
+    case IT_ROOT: return true;
+    case IT_OUTER: return even(a, it->of);
+    case IT_INNER: n = iter_most(a->p, it->of); return even(a, it->of) && n > 0 && n % it->factor == 0;
+    case IT_FUSED: return even(a, it->of) && even(a, it->with);
+    }
     return false;
 }
 
@@ -219,15 +236,13 @@ static const char *stands_in(Apply *a, const PlanDef *d, const Iter *it)
 bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner)
 {
     const char *why = NULL;
-    int64_t n = iter_most(a->p, inner->kind == IT_INNER ? inner->of : inner);
     if (outer->reduces != inner->reduces)
         why = "one is an index of the result, the other of the reduction";
-    else if (outer->kind == IT_ROOT && inner->kind == IT_ROOT && depends(inner, outer))
+    else if (depends(d, inner, outer))
         why = "the range of the inner one depends on the outer one";
-    else if (inner->kind == IT_INNER && inner->with == outer && (n < 0 || n % inner->factor != 0))
-        why = "the last tile is smaller than the others";
-    else if (inner->kind == IT_INNER && inner->with != outer && (n < 0 || n % inner->factor != 0))
-        why = "the extent of the inner one is not the same everywhere";
+    else if (!even(a, inner))
+        why = inner->with == outer ? "the last tile is smaller than the others"
+                                   : "the extent of the inner one is not the same everywhere";
     else if (outer->how != LOOP_SERIAL || inner->how != LOOP_SERIAL)
         why = "they were already told how to run";
     if (!why) why = stands_in(a, d, outer);

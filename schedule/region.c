@@ -13,6 +13,7 @@ typedef struct Reader {
 } Reader;
 
 static Interval of_expr(Reader *r, Expr *e);
+static Interval of_sum(Lower *l, Interval a, Interval b, bool minus);
 static const Interval anything;
 
 static Interval point(Expr *e) { return (Interval){e, e, e, e}; }
@@ -32,7 +33,8 @@ static Interval of_iter(Reader *r, Iter *it)
     if (it->by && it->by->kind == IT_OUTER && any_open(it)) {
         Interval o = of_iter(r, it->by), i = of_iter(r, it->by->with);
         if (!o.lo || !i.lo) return anything;
-        Expr *f = ix_int(l, it->by->factor);
+        Expr *f = ix_int(l, it->by->factor), *off = it->by->with->off;
+        if (off) i = of_sum(l, i, point(off), false);
         Interval s = {ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};

@@ -362,7 +362,7 @@ static bool m_microkernel(SchedGen *g)
     int64_t m = iter_most(g->p, a), n = iter_most(g->p, b);
     if (m * n > COPIES * 4) return false;
     put(g, "microkernel %s.%s, %s.%s", name(d), a->name, name(d), b->name);
-    if (rng_chance(&g->r, 70)) put(g, ", %s.%s", name(d), c->name);
+    if (c != a && c != b && rng_chance(&g->r, 70)) put(g, ", %s.%s", name(d), c->name);
     return put(g, " with %s%s", rng_chance(&g->r, 65) ? "outer" : "dot", rng_chance(&g->r, 30) ? " compose" : "");
 }
 
@@ -398,7 +398,7 @@ SchedGen *sched_gen(uint64_t seed, const Program *p)
 static void choose_focus(SchedGen *g)
 {
     const PlanDef *d = any_def(g, false);
-    for (int i = 0; i < 3 && d && (!d->r || d->loop.n < 3); i++) d = any_def(g, false);
+    for (int i = 0; i < 4 && d && (!d->r || d->r->op != RED_SUM || d->loop.n < 3); i++) d = any_def(g, false);
     if (d) snprintf(g->focus, sizeof g->focus, "%s", name(d));
 }
 
