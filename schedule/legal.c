@@ -207,15 +207,16 @@ static bool depends(const PlanDef *d, const Iter *inner, const Iter *outer)
     return false;
 }
 
-/* Is its extent the same wherever its outer parts stand? */
-static bool even(Apply *a, const Iter *it)
+/* Is its extent the same wherever its outer parts stand? What is computed inside another definition covers regions of
+ * any size. */
+static bool even(Apply *a, const PlanDef *d, const Iter *it)
 {
     int64_t n;
     switch (it->kind) {
     case IT_ROOT: return true;
-    case IT_OUTER: return even(a, it->of);
-    case IT_INNER: n = iter_most(a->p, it->of); return even(a, it->of) && n > 0 && n % it->factor == 0;
-    case IT_FUSED: return even(a, it->of) && even(a, it->with);
+    case IT_OUTER: return even(a, d, it->of);
+    case IT_INNER: n = iter_most(a->p, it->of); return !d->in && even(a, d, it->of) && n > 0 && n % it->factor == 0;
+    case IT_FUSED: return even(a, d, it->of) && even(a, d, it->with);
     }
     return false;
 }
@@ -240,7 +241,7 @@ bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner
         why = "one is an index of the result, the other of the reduction";
     else if (depends(d, inner, outer))
         why = "the range of the inner one depends on the outer one";
-    else if (!even(a, inner))
+    else if (!even(a, d, inner))
         why = inner->with == outer ? "the last tile is smaller than the others"
                                    : "the extent of the inner one is not the same everywhere";
     else if (outer->how != LOOP_SERIAL || inner->how != LOOP_SERIAL)
@@ -713,9 +714,22 @@ bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop)
 
 /* ---- what earlier statements asked for ------------------------------------------------------------------------------------
  */
+static bool fused_evenly(Apply *a, const PlanDef *d)
+{
+    for (int i = 0; i < d->iter.n; i++) {
+        const Iter *it = d->iter.at[i];
+        if (it->kind != IT_FUSED || even(a, d, it->with)) continue;
+        Reason r = {arena_printf(a->p->l->mem, "`%s` was fused from parts that must have the same extent everywhere", it->name),
+                    NULL, it->span};
+        return refuse(a, D_S114_AT, a->now->span, d->w->def->name, r, "here");
+    }
+    return true;
+}
+
 static bool still_one(Apply *a, PlanDef *d)
 {
     Span at = a->now->span;
+    if (d->in && !fused_evenly(a, d)) return false;
     if (!legal_order(a, d, d->loop.at, D_S110_ORDER)) return false;
     for (int i = 0; i < d->loop.n; i++) {
         const Iter *it = d->loop.at[i];

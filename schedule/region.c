@@ -155,7 +155,8 @@ typedef struct Box {
 static bool spans(Lower *l, const Expr *ix, const Tensor *t, int dim)
 {
     int64_t zero;
-    return ix->op == EX_VAR && ix_known(l, ix->var->lo, &zero) && zero == 0 &&
+    /* A range that depends on others is not looked at where these may not be open. */
+    return ix->op == EX_VAR && ix_known(l, ix->var->lo, &zero) && zero == 0 && ix_over_dims(ix->var->hi) &&
            low_same(l, low_expr(l, ix->var->hi), low_expr(l, t->shape[dim]));
 }
 
@@ -226,5 +227,6 @@ IterSpan iter_span(Plan *p, PlanDef *d, Iter *it)
     Interval s = of_iter(&r, it);
     if (!s.lo) return (IterSpan){0};
     Expr *size = plus_one(l, lin_sub(l, s.hi, s.lo));
+    size = size->op == EX_DIM ? size : ix_op(l, EX_MAX, size, ix_int(l, 0));
     return (IterSpan){s.lo, plus_one(l, s.chi), ix_over_dims(size) ? size : NULL};
 }
