@@ -38,7 +38,8 @@ static Tensor *buffer_for(Emit *e, const char *name, DType t, int from, int64_t 
     return low_buffer(l, name, t, total <= 4096 ? SCOPE_REG : SCOPE_LOCAL, n, shape, e->d->w->def->span);
 }
 
-/* pieces: places of a cut extent's pieces follow one another (they share the buffer). */
+/* pieces: places of a cut extent's pieces follow one another (they share the buffer, when it
+ * stands outside of them). */
 static Expr **place_in(Emit *e, int from, Expr *more, bool pieces)
 {
     Lower *l = e->l;
@@ -46,7 +47,7 @@ static Expr **place_in(Emit *e, int from, Expr *more, bool pieces)
     int n = kept(e, from, it);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, n + 2);
     for (int i = 0; i < n; i++)
-        ix[i] = pieces && it[i]->off ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
+        ix[i] = pieces && it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
     ix[n] = more;
     return ix;
 }
