@@ -19,9 +19,10 @@ Expr *iter_value(const Plan *p, const Iter *it)
         if (by->with->off) at = ix_op(l, EX_ADD, at, by->with->off);
         return ix_op(l, EX_ADD, at, i);
     }
-    Expr *f = iter_value(p, by), *n = iter_extent(p, by->with), *q, *r;
+    Expr *f = iter_value(p, by), *n, *q, *r;
     int64_t known;
     if (!f) return NULL;
+    n = iter_extent(p, by->with);
     if (ix_known(l, n, &known))
         lin_divide(l, f, known > 0 ? known : 1, &q, &r);
     else

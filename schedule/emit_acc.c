@@ -38,22 +38,22 @@ static Tensor *buffer_for(Emit *e, const char *name, DType t, int from, int64_t 
     return low_buffer(l, name, t, total <= 4096 ? SCOPE_REG : SCOPE_LOCAL, n, shape, e->d->w->def->span);
 }
 
-/* Pieces of a cut extent that were opened since the buffer was made share it: their places follow one another. was[]:
- * the pieces that were open then; NULL: those that are open now. */
-static Expr **place_in(Emit *e, int from, Expr *more, Expr *const *was)
+/* pieces: places of a cut extent's pieces follow one another (they share the buffer, when it
+ * stands outside of them). */
+static Expr **place_in(Emit *e, int from, Expr *more, bool pieces)
 {
     Lower *l = e->l;
     Iter **it = NEW_ARRAY(l->mem, Iter *, e->d->loop.n + 1);
     int n = kept(e, from, it);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, n + 2);
     for (int i = 0; i < n; i++)
-        ix[i] = was && it[i]->off && it[i]->off != was[i] ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
+        ix[i] = pieces && it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
     ix[n] = more;
     return ix;
 }
 
-static Expr **acc_place(Emit *e, Expr *part) { return place_in(e, e->acc_at, part, NULL); }
-static Expr **wait_place(Emit *e, Expr *part) { return place_in(e, e->wait_at, part, e->wait_off); }
+static Expr **acc_place(Emit *e, Expr *part) { return place_in(e, e->acc_at, part, false); }
+static Expr **wait_place(Emit *e, Expr *part) { return place_in(e, e->wait_at, part, true); }
 
 static Expr *acc_read(Emit *e, Tensor *buf, Expr *part)
 {
@@ -79,16 +79,20 @@ static bool numbered(const Emit *e) { return e->partials > 1 && !rectangular(e);
 
 /* ---- partial results that wait ----------------------------------------------------------------------------------------
  */
+bool plan_waits_in_result(const PlanDef *d, int partials)
+{
+    const Def *def = d->w->def;
+    DType t = d->accum_type != DT_NONE ? d->accum_type : (DType)d->r->body->type;
+    bool index = d->r->op == RED_ARGMAX || d->r->op == RED_ARGMIN;
+    return d->w->rhs == d->red && def->out[0]->kind != TK_INOUT && def->nout == 1 && !index &&
+           t == def->out[0]->type && partials == 1;
+}
+
 void acc_wait(Emit *e)
 {
-    const Def *def = e->d->w->def;
-    e->in_result = e->d->w->rhs == e->d->red && def->out[0]->kind != TK_INOUT && def->nout == 1 && !keeps_index(e) &&
-                   acc_type(e) == def->out[0]->type && e->partials == 1;
+    e->in_result = plan_waits_in_result(e->d, e->partials);
     e->waits = true;
     if (e->in_result) return;
-    Iter **it = NEW_ARRAY(e->l->mem, Iter *, e->d->loop.n + 1);
-    e->wait_off = NEW_ARRAY(e->l->mem, Expr *, e->d->loop.n + 1);
-    for (int i = kept(e, e->wait_at, it) - 1; i >= 0; i--) e->wait_off[i] = it[i]->off;
     e->waiting = buffer_for(e, "partial", acc_type(e), e->wait_at, e->partials > 1 ? e->partials : 0);
     if (numbered(e)) e->waiting_count = buffer_for(e, "partial_term", DT_INDEX, e->wait_at, 0);
     if (keeps_index(e)) e->waiting_at = buffer_for(e, "partial_at", DT_I32, e->wait_at, 0);

@@ -726,8 +726,28 @@ static bool fused_evenly(Apply *a, const PlanDef *d)
     return true;
 }
 
+/* Pieces of one tile keep their partial results behind one another, by the place in the tile, which loops over parts of
+ * the pieces do not tell. */
+static bool pieces_apart(Apply *a, const PlanDef *d)
+{
+    bool waits = false;
+    int p;
+    low_partials(a->p->l, d->r, &p);
+    if (plan_waits_in_result(d, p)) return true; /* which has a place for each */
+    for (int i = 0; i < d->loop.n; i++) {
+        const Iter *it = d->loop.at[i];
+        waits |= it->reduces && i < plan_accumulator(d);
+        if (!waits || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by) continue;
+        Reason r = {arena_printf(a->p->l->mem, "partial results of the pieces of `%s` would share their places", it->with->name),
+                    NULL, it->span};
+        return refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, r, "it is cut into pieces here");
+    }
+    return true;
+}
+
 static bool still_one(Apply *a, PlanDef *d)
 {
+    if (d->r && !pieces_apart(a, d)) return false;
     Span at = a->now->span;
     if (d->in && !fused_evenly(a, d)) return false;
     if (!legal_order(a, d, d->loop.at, D_S110_ORDER)) return false;

@@ -107,6 +107,8 @@ int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
 /* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
  * innermost run of reduction loops. -1: there is none. */
 int plan_accumulator(const PlanDef *d);
+/* Partial results between iterations of outer reduction loops wait in the result itself. */
+bool plan_waits_in_result(const PlanDef *d, int partials);
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
                 Span s);
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);
