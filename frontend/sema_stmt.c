@@ -171,6 +171,12 @@ static bool same_index(Sema *s, const AstLhs *a, const AstLhs *b)
 
 static Expr *topk_places(Sema *s, Left *l, const AstLhs *lhs, const AstReduce *r)
 {
+    if (!r->has_slot) {
+        Diag *d = FE_ERROR(s, D_N022_TOPK, r->op_span, "topk does not say its places");
+        if (d) diag_help(s->diags, d, "write them behind the index: `topk{e -> s in 0..K}(…)`");
+        l->ok = false;
+        return NULL;
+    }
     for (int i = 0; i < lhs->n; i++)
         if (!strcmp(lhs->ix[i].name.text, r->slot.name.text)) l->slot = i;
     if (l->slot < 0) {

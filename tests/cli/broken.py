@@ -32,6 +32,7 @@ BROKEN = [
     ("select evaluates both", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = select(i > 0, X[i-1], 0.0) }", "B"),
     ("no domain", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = sum{k}(X[i] * f32(k)) }", "[NBT]"),
     ("domains differ", "op f[M,N](X: f32[M], Z: f32[N]) -> (Y: f32) { Y = sum{k}(X[k] * Z[k]) }", "[NB]"),
+    ("topk without places", "op f[N = 4](X: f32[N]) -> (V: f32[2], I: i32[2]) { V[s], I[s] = topk{i}(X[i]) }", "N"),
     ("topk places", "op f[N = 4](X: f32[N]) -> (V: f32[5], I: i32[5]) { V[s], I[s] = topk{i -> s in 0..5}(X[i]) }", "[BRTNZ]"),
     ("seq", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] + Y[i+1 | 0.0] seq i }", "[BNT]"),
     ("false where", "op f[N = 4](X: f32[N]) -> (Y: f32[N]) where N > 5 { Y[i] = X[i] }", "[RZ]"),
