@@ -59,26 +59,15 @@ Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
 
 /* ---- what each part reads ---------------------------------------------------------------------------------------------
  */
-static bool reads(Lower *l, Expr *e, const Tensor *t, const Expr *but, char *seen)
-{
-    if (e == but || seen[e->id]) return false;
-    seen[e->id] = 1;
-    if (e->op == EX_LOAD && e->load.t == t) return true;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (reads(l, te_child(e, i), t, but, seen)) return true;
-    return false;
-}
-
 static bool read_here(const Emit *e, const Tensor *t)
 {
     Lower *l = e->l;
     const PlanDef *d = e->d;
-    char *seen = arena_alloc(l->mem, (size_t)l->op->nexprs + 1);
     switch (e->part) {
     case PART_WHOLE: return true;
     case PART_INIT: return false;
-    case PART_UPDATE: return reads(l, d->red, t, NULL, seen);
-    case PART_FINISH: return reads(l, d->w->rhs, t, d->red, seen);
+    case PART_UPDATE: return low_reads(l, d->red, t, NULL);
+    case PART_FINISH: return low_reads(l, d->w->rhs, t, d->red);
     }
     return true;
 }
@@ -92,8 +81,7 @@ static bool needed(const Emit *e, const PlanDef *c)
         for (int i = 0; i < e->p->n; i++) {
             PlanDef *x = &e->p->def[i];
             if (x->w->gone || x->in != e->d || x == c) continue;
-            char *seen = arena_alloc(e->l->mem, (size_t)e->l->op->nexprs + 1);
-            if (reads(e->l, x->w->rhs, t, NULL, seen) && needed(e, x)) return true;
+            if (low_reads(e->l, x->w->rhs, t, NULL) && needed(e, x)) return true;
         }
     }
     return false;

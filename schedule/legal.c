@@ -23,14 +23,7 @@ static Iter *seq_root(const PlanDef *d)
     return NULL;
 }
 
-bool legal_reads(Apply *a, Expr *e, const Tensor *t)
-{
-    (void)a;
-    if (e->op == EX_LOAD && e->load.t == t) return true;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (legal_reads(a, te_child(e, i), t)) return true;
-    return false;
-}
+bool legal_reads(Apply *a, Expr *e, const Tensor *t) { return low_reads(a->p->l, e, t, NULL); }
 
 typedef struct Loads {
     Arena *mem;

@@ -183,6 +183,21 @@ bool low_first(Lower *l, const Expr *e)
     return first;
 }
 
+static bool reads(Lower *l, Expr *e, const Tensor *t, const Expr *but)
+{
+    if (e == but || !low_first(l, e)) return false;
+    if (e->op == EX_LOAD && e->load.t == t) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (reads(l, te_child(e, i), t, but)) return true;
+    return false;
+}
+
+bool low_reads(Lower *l, Expr *e, const Tensor *t, const Expr *but)
+{
+    low_walk(l);
+    return reads(l, e, t, but);
+}
+
 bool ix_over_dims(const Expr *e)
 {
     if (e->op == EX_VAR || e->op == EX_LOAD) return false;
@@ -413,16 +428,6 @@ static int free_order(Lower *l, const Work *w, int depth, const DefPlan *plan, V
     return n;
 }
 
-static bool reads_tensor(Lower *l, Expr *e, char *seen, const Tensor *t)
-{
-    if (seen[e->id]) return false;
-    seen[e->id] = 1;
-    if (e->op == EX_LOAD && e->load.t == t) return true;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (reads_tensor(l, te_child(e, i), seen, t)) return true;
-    return false;
-}
-
 /* Will a result written in lanes have left the caches before anybody reads it? Then it need not go through them. */
 static bool streams(Lower *l, const Tensor *t)
 {
@@ -436,7 +441,7 @@ static bool streams(Lower *l, const Tensor *t)
     }
     if (cache <= 0 || bytes <= cache) return false;
     for (int i = 0; i < l->nworks; i++)
-        if (!l->work[i].gone && reads_tensor(l, l->work[i].rhs, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), t))
+        if (!l->work[i].gone && low_reads(l, l->work[i].rhs, t, NULL))
             return false;
     return true;
 }
@@ -555,18 +560,10 @@ static void emit_def(Lower *l, Work *w, int depth)
 
 /* ---- groups
  * ------------------------------------------------------------------------------------------------------------ */
-static bool used_after(const Lower *l, const Tensor *t, int last)
+static bool used_after(Lower *l, const Tensor *t, int last)
 {
-    for (int i = last + 1; i < l->nworks; i++) {
-        if (l->work[i].gone) continue;
-        VEC(Expr *) todo = {0};
-        VEC_PUSH(l->mem, &todo, l->work[i].rhs);
-        while (todo.n) {
-            Expr *e = todo.at[--todo.n];
-            if (e->op == EX_LOAD && e->load.t == t) return true;
-            for (int c = 0; c < te_nchildren(e); c++) VEC_PUSH(l->mem, &todo, te_child(e, c));
-        }
-    }
+    for (int i = last + 1; i < l->nworks; i++)
+        if (!l->work[i].gone && low_reads(l, l->work[i].rhs, t, NULL)) return true;
     return false;
 }
 

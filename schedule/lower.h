@@ -126,6 +126,7 @@ bool ix_known(const Lower *l, const Expr *e, int64_t *v);
 bool ix_over_dims(const Expr *e); /* mentions no variables and no data */
 int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
 void low_walk(Lower *l); /* a new walk over expressions begins; walks do not nest */
+bool low_reads(Lower *l, Expr *e, const Tensor *t, const Expr *but); /* somewhere outside of `but` (NULL: anywhere) */
 bool low_first(Lower *l, const Expr *e); /* the walk comes to e for the first time */
 Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
 Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
