@@ -454,11 +454,18 @@ static void commit(Walk *w)
     op->site = w->site.n ? arena_dup(op->mem, w->site.at, sizeof(Site) * (size_t)w->site.n) : NULL;
 }
 
+static void wraps(void *to, const Expr *e, Expr *cond)
+{
+    Walk *w = to;
+    add_check(w, cond, arena_printf(w->b.op->mem, "`%s` fits in 64 bits", quote(&w->b, e)), e->span);
+}
+
 static void check_sizes(Walk *w)
 {
     TeOp *op = w->b.op;
     for (int i = 0; i < op->nchecks; i++) VEC_PUSH(w->b.mem, &w->check, op->check[i]);
     assume_checks(w, w->check.n);
+    sched_find_wraps(&w->b, wraps, w);
     if (op->nwhere && sched_ctx_dead(&w->b, w->b.root)) never_holds(w);
     for (int divisors = 1; divisors >= 0;
          divisors--) { /* an extent is looked at when its divisions are known to be good */

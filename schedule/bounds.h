@@ -6,6 +6,7 @@
  *   bounds_prove.c     the proof: facts, products of facts, case splits, ISL (poly.h)
  *   bounds_witness.c   the search for a counterexample, by evaluation at sizes that are tried
  *   bounds_call.c      what is left to be checked once per call
+ *   bounds_wrap.c      sizes at which index arithmetic would leave 64 bits: checked once per call
  *
  * Verdicts are three and are never mixed up: proved (by poly.c), refuted (a counterexample was evaluated), undecided.
  */
@@ -162,5 +163,9 @@ bool sched_refuses_good(Bounds *b, const Ctx *ctx, const Question *q, const Expr
 /* ---- bounds_call.c: a condition on dims that implies the question's answer yes, checked against sizes that are tried;
  * NULL when there is none. */
 Expr *sched_call_check(Bounds *b, const Ctx *ctx, const Question *q);
+
+/* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does not */
+typedef void Wraps(void *to, const Expr *e, Expr *cond);
+void sched_find_wraps(Bounds *b, Wraps *found, void *to);
 
 #endif
