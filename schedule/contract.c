@@ -34,6 +34,7 @@ typedef struct Contract {
     Expr *M, *N, *K;    /* extents of i, j and the first reduction variable */
     Expr *extent[8];    /* of every reduction variable */
     bool split_k, parallel_rows, parallel_cols;
+    bool large; /* the result does not stay in l2 */
     int npacks;
     Pack pack[MAX_PACKS];
     Tensor *partial; /* where sums wait between blocks of k: the result itself, or a temporary */
@@ -161,7 +162,7 @@ static void find_parts(Parts *p, Expr *e)
     if (!te_uses_var(e, p->own)) return;
     if (!te_uses_var(e, p->others)) {
         if (!te_has_load(e)) return;
-        bool want = p->rows ? (p->c->mr > 8 || converts_inside(e)) && p->reuse >= 64
+        bool want = p->rows ? (p->c->mr > 8 || large_inside(p->l, e) || converts_inside(e)) && p->reuse >= 64
                             : strided_inside(p->l, e, p->own) ||
                                   ((large_inside(p->l, e) || converts_inside(e)) && p->reuse >= 32);
         if (!want) return;
@@ -229,6 +230,7 @@ static void choose_blocks(Lower *l, Contract *c)
     if (l->threads > 1 && c->mc > share && m >= 2 * c->mr) c->mc = share < 2 * c->mr ? 2 * c->mr : share;
     c->mc = least(c->mc, round_up(m < 1 ? 1 : m, c->mr));
     c->nc = least(round_up(n < 1 ? 1 : n, c->nr), round_up(3072, c->nr));
+    c->large = (double)m * (double)n * bytes > (double)l2 / 2;
     int64_t v;
     if (!ix_known(l, c->K, &v) && !c->split_k) c->split_k = true;
 }
@@ -443,6 +445,19 @@ static void kernel_store(Lower *l, Contract *c, const Kernel *k, Tensor *acc)
     close_rows(l, c, &lp);
 }
 
+/* The sums that the next kernel down goes on with, from far away: fetched while this one computes. */
+static void fetch_next(Lower *l, Contract *c, const Kernel *k)
+{
+    if (!c->split_k || k->rows != c->mr || !c->large) return;
+    Kernel next = *k;
+    next.off = ix_op(l, EX_ADD, k->off, ix_int(l, c->mr));
+    Loop lp;
+    open_rows(l, c, &next, &lp);
+    Expr *at = read_partial(l, c);
+    low_emit(l, tile_prefetch(l->p, at->load.t, at->arg, true, c->w->def->span));
+    close_rows(l, c, &lp);
+}
+
 static void emit_kernel(Lower *l, Contract *c, const Kernel *k)
 {
     Expr *j0 = ix_op(l, EX_MUL, k->jp, ix_int(l, c->nr));
@@ -456,6 +471,7 @@ static void emit_kernel(Lower *l, Contract *c, const Kernel *k)
     Expr *rows = ix_int(l, k->rows);
     Tensor *acc = low_buffer(l, "acc", (DType)c->r->body->type, SCOPE_REG, 1, &rows, c->r->span);
     kernel_init(l, c, k, acc);
+    fetch_next(l, c, k);
     kernel_steps(l, c, k, acc, lane);
     kernel_store(l, c, k, acc);
     l->in_lanes = was;
