@@ -44,21 +44,30 @@ static int find_name(tensorcc_module *m, const char *name, Diags *d)
     return -1;
 }
 
+/* No op after item `at` of the file has the name of the one there. */
+static bool name_once(const tensorcc_module *m, int at, Diags *d)
+{
+    const AstName *found = &m->file->item[at].op->name;
+    for (int i = at + 1; i < m->file->nitems; i++) {
+        const AstOp *op = m->file->item[i].op;
+        if (!op || !ir_streq(op->name.text, found->text)) continue;
+        Diag *g = diag_error(d, D_N033_OP_TWICE, op->name.span, op->name.text);
+        diag_note(d, g, found->span, "the other one is here");
+        return false;
+    }
+    return true;
+}
+
 const AstOp *api_find_op(tensorcc_module *m, const char *name, Diags *d)
 {
-    int at = find_name(m, name, d);
-    const AstOp *found = NULL;
-    for (int i = 0, n = 0; at >= 0 && i < m->file->nitems; i++) {
-        const AstOp *op = m->file->item[i].op;
-        if (!op || n++ < at) continue;
-        if (found && ir_streq(op->name.text, found->name.text)) {
-            Diag *g = diag_error(d, D_N033_OP_TWICE, op->name.span, op->name.text);
-            diag_note(d, g, found->name.span, "the other one is here");
-            return NULL;
-        }
-        if (!found) found = op;
-    }
-    return found;
+    int n = m->file->nitems, at = -1;
+    for (int i = 0; i < n && !name; i++)
+        if (m->file->item[i].op && !name_once(m, i, d)) return NULL;
+    int left = find_name(m, name, d);
+    if (left < 0) return NULL;
+    do at += 1;
+    while (!m->file->item[at].op || left-- > 0);
+    return !name || name_once(m, at, d) ? m->file->item[at].op : NULL;
 }
 
 /* ---- checking, with the module's cache -----------------------------------------------------------------------------

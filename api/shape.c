@@ -186,8 +186,10 @@ bool api_infer(const tensorcc_kernel *k, const int64_t *const *shape, int64_t *s
 static void refuse(const TeOp *op, const Check *c, const int64_t *sizes, Diags *d)
 {
     Text t = {.mem = d->mem};
+    bool known = false;
+    for (int i = 0; i < op->ndims; i++) known |= sizes[i] >= 0;
     api_sizes_text(&t, op, sizes);
-    diag_error(d, D_R008_WHERE, c->span, c->text, t.s);
+    diag_error(d, D_R008_WHERE, c->span, c->text, known ? t.s : "any size");
 }
 
 bool api_check_sizes(const tensorcc_kernel *k, const int64_t *sizes, Diags *d)

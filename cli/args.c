@@ -31,6 +31,8 @@ static const struct {
 #include "cli/commands.def"
 };
 
+const char *args_option_name(OptionId o) { return option[o].name; }
+
 const char *args_command_name(CommandId c) { return c < COMMANDS ? command[c].name : "tcc"; }
 
 /* ---- help ----------------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ typedef struct App {
 int args_parse(App *a);
 void args_help(FILE *to, CommandId c); /* COMMANDS: of tcc itself */
 const char *args_command_name(CommandId c);
+const char *args_option_name(OptionId o);
 static inline bool given(const App *a, OptionId o) { return a->opt[o].n > 0; }
 static inline const char *value_of(const App *a, OptionId o) { return a->opt[o].n ? a->opt[o].at[0] : NULL; }
 /* The option's number, or fallback; USAGE when it is none within lo..hi. */
@@ -108,7 +109,7 @@ typedef struct Output {
 int file_write(App *a, int n, const Output *out);
 bool file_ends(const char *path, const char *ending);
 bool file_same(const char *x, const char *y); /* one regular file, whatever it is called */
-void file_watch_signals(App *a); /* an interrupt removes what was begun */
+void file_watch_signals(App *a);              /* an interrupt removes what was begun */
 
 /* ---- timing.c ------------------------------------------------------------------------------------------------------
  */

@@ -99,14 +99,11 @@ static int execute(App *a, Program *p)
 {
     const tensorcc_tensor **args = cli_alloc(a, sizeof *args * (size_t)(p->nparams + 1));
     for (int i = 0; i < p->nparams; i++) args[i] = &p->param[i].tensor;
-    tensorcc_context_pool(a->ctx); /* threads start before the clock does */
-    if (strcmp(p->info.target, "interp")) {
-        /* Code is made before the clock starts; what goes wrong is told by the run. */
-        tensorcc_workspace_fn ws;
-        if (!tensorcc_kernel_entry(p->kernel, &ws)) return cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
-    }
+    tensorcc_context_pool(a->ctx);    /* threads start before the clock does */
+    int rc = program_make_code(a, p); /* before the clock starts */
+    if (rc) return rc;
     double start = now_ns();
-    int rc = cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
+    rc = cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
     double ns = now_ns() - start;
     if (!rc) rc = report(a, p, ns);
     if (!rc && given(a, O_CHECK)) rc = program_check(a, p, a->result);

@@ -17,6 +17,9 @@ static int pairs(App *a, OptionId o, int *n, tensorcc_value **out)
     *out = cli_alloc(a, sizeof **out * (size_t)(v->n + 1));
     for (int i = 0; i < v->n; i++) {
         int rc = args_pair(a, o, v->at[i], &(*out)[i]);
+        for (int k = 0; k < i && !rc; k++)
+            if (!strcmp((*out)[k].name, (*out)[i].name))
+                rc = cli_error(a, C007_TWICE, cli_printf(a, "%s %s", args_option_name(o), (*out)[i].name));
         if (rc) return rc;
     }
     return OK;
@@ -140,6 +143,13 @@ static int refresh_params(App *a, Program *p)
         if (rc) return rc;
     }
     return OK;
+}
+
+int program_make_code(App *a, const Program *p)
+{
+    if (!strcmp(p->info.target, "interp") || tensorcc_kernel_entry(p->kernel, NULL)) return OK;
+    const char *code = json_string_value(json_object_get(a->error, "code"));
+    return cli_status(a, code && !strcmp(code, "R035") ? TENSORCC_E_ENV : TENSORCC_E_BUG);
 }
 
 int program_compile_plain(App *a, const Request *r, Program *p)

@@ -63,6 +63,8 @@ int program_open(App *a, const Request *r, Program *p);
 int program_compile(App *a, const Request *r, Program *p);
 /* As `compile` does it: dims as given, the rest by their defaults or dynamic. */
 int program_compile_plain(App *a, const Request *r, Program *p);
+/* The kernel's machine code, which is otherwise made when it is first called. */
+int program_make_code(App *a, const Program *p);
 int program_tensors(App *a, const Request *r, Program *p, bool keep_before);
 void program_close(Program *p);
 /* op, target, dims (and schedule and what it took). */

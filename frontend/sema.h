@@ -93,13 +93,6 @@ typedef struct Rule {
     const Poly *to;
 } Rule;
 
-/* Names to what they name: open addressing, cap is a power of two. */
-typedef struct NameTable {
-    const char **name; /* NULL: free */
-    void **what;
-    int n, cap;
-} NameTable;
-
 typedef struct Sema {
     Arena *mem;
     const AstFile *file;

@@ -281,6 +281,18 @@ static Val literal(Sema *s, const AstExpr *a, bool neg, Span span)
     return fe_pend(s, &(Pend){.op = o, .lit = a, .neg = neg, .has_float = o == EX_FLOAT, .span = span});
 }
 
+/* `a < b < c` compares the truth value of `a < b` with c. */
+static bool chained(Sema *s, const AstExpr *a, const Val *v)
+{
+    const AstExpr *x = a->arg[0], *y = a->arg[1];
+    if (a->kind != AST_BINARY || !compares(a->op) || x->kind != AST_BINARY || !compares(x->op)) return false;
+    if (fe_bad(v[0]) || fe_bad(v[1]) || (v[1].e ? v[1].e->type == DT_U1 : v[1].p->wild)) return false;
+    const char *left = fe_src(s, x->span), *right = fe_src(s, y->span);
+    Diag *d = FE_ERROR(s, D_T011_CHAIN, a->span, left, right);
+    fe_help_at(s, d, "write `%s && %s %s %s`", left, fe_src(s, x->arg[1]->span), te_expr[a->op].text, right);
+    return true;
+}
+
 static Val operator(Sema *s, const AstExpr *a)
 {
     const AstExpr *x = a->arg[0];
@@ -293,6 +305,7 @@ static Val operator(Sema *s, const AstExpr *a)
         span[i] = a->arg[i]->span;
     }
     if (a->kind == AST_COND) return fe_choice(s, EX_SELECT, v, span, a->span);
+    if (chained(s, a, v)) return none;
     if (a->op == EX_OR || a->op == EX_AND || a->op == EX_NOT) return logic(s, a, a->op, a->nargs, v, span);
     return fe_operator(s, a->span, a->op, a->nargs, v, span);
 }

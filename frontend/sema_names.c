@@ -75,55 +75,18 @@ const char *fe_src(Sema *s, Span span)
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------- */
-static unsigned hash(const char *name)
-{
-    unsigned h = 2166136261u;
-    while (*name) h = (h ^ (unsigned char)*name++) * 16777619u;
-    return h ^ h >> 15;
-}
-
-/* Where name is, or would be. */
-static int place(const NameTable *t, const char *name)
-{
-    int i = (int)(hash(name) & (unsigned)(t->cap - 1));
-    while (t->name[i] && strcmp(t->name[i], name) != 0) i = (i + 1) & (t->cap - 1);
-    return i;
-}
-
-static void *look_up(const NameTable *t, const char *name) { return t->cap ? t->what[place(t, name)] : NULL; }
-
-static void enter(Arena *mem, NameTable *t, const char *name, void *what)
-{
-    if (2 * (t->n + 1) > t->cap) {
-        NameTable old = *t;
-        t->cap = old.cap ? 2 * old.cap : 64;
-        t->name = NEW_ARRAY(mem, const char *, t->cap);
-        t->what = NEW_ARRAY(mem, void *, t->cap);
-        for (int i = 0; i < old.cap; i++) {
-            if (!old.name[i]) continue;
-            int at = place(t, old.name[i]);
-            t->name[at] = old.name[i];
-            t->what[at] = old.what[i];
-        }
-    }
-    int at = place(t, name);
-    t->n += !t->name[at];
-    t->name[at] = name;
-    t->what[at] = what;
-}
-
-Sym *fe_find(Sema *s, const char *name) { return look_up(&s->syms, name); }
+Sym *fe_find(Sema *s, const char *name) { return names_find(&s->syms, name); }
 
 FnSym *fe_fn(Sema *s, const char *name)
 {
-    intptr_t n = (intptr_t)look_up(&s->fn_names, name);
+    intptr_t n = (intptr_t)names_find(&s->fn_names, name);
     return n ? &s->fns.at[n - 1] : NULL;
 }
 
 void fe_add_fn(Sema *s, const AstFn *fn, bool bad)
 {
     VEC_PUSH(s->mem, &s->fns, (FnSym){fn, bad});
-    enter(s->mem, &s->fn_names, fn->name.text, (void *)(intptr_t)s->fns.n);
+    names_put(s->mem, &s->fn_names, fn->name.text, (void *)(intptr_t)s->fns.n);
 }
 
 const char *fe_what(const Sym *y)
@@ -150,7 +113,7 @@ static Sym *add(Sema *s, AstName name, SymKind kind)
     y->name = name.text;
     y->kind = kind;
     y->span = name.span;
-    enter(s->mem, &s->syms, name.text, y);
+    names_put(s->mem, &s->syms, name.text, y);
     return y;
 }
 

@@ -193,6 +193,14 @@ static Expr *topk_places(Sema *s, Left *l, const AstLhs *lhs, const AstReduce *r
     return NULL;
 }
 
+/* Where else the name of index i stands, or -1. */
+static int other_place(const AstLhs *lhs, int i)
+{
+    for (int k = 0; k < lhs->n; k++)
+        if (k != i && ir_streq(lhs->ix[k].name.text, lhs->ix[i].name.text)) return k;
+    return -1;
+}
+
 static void bind_index(Sema *s, const AstStmt *st, Left *l, const AstReduce *topk)
 {
     const AstLhs *lhs = &st->lhs[0];
@@ -201,12 +209,11 @@ static void bind_index(Sema *s, const AstStmt *st, Left *l, const AstReduce *top
     Expr *places = topk ? topk_places(s, l, lhs, topk) : NULL;
     for (int i = 0; i < lhs->n; i++) {
         const AstRv *rv = &lhs->ix[i];
-        bool twice = false;
-        for (int k = 0; k < i; k++) twice |= !strcmp(lhs->ix[k].name.text, rv->name.text);
-        if (twice) FE_ERROR(s, D_N019_INDEX_TWICE, rv->name.span, rv->name.text);
-        bool ok = !twice && fe_index_name(s, rv->name), slot = topk && i == l->slot;
+        int at = other_place(lhs, i);
+        if (at >= 0 && at < i) FE_ERROR(s, D_N019_INDEX_TWICE, rv->name.span, rv->name.text);
+        bool ok = at < 0 && fe_index_name(s, rv->name), slot = topk && i == l->slot;
         Expr *hi = NULL;
-        if (slot && !places)
+        if (at >= 0 || (slot && !places))
             l->ok = false;
         else if (st->let)
             hi = let_extent(s, rv, slot ? places : NULL);

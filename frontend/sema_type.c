@@ -135,12 +135,6 @@ Expr *fe_assignable(Sema *s, Val v, DType t, const char *what, Span span)
     return NULL;
 }
 
-/* `a < b < c` compares a truth value with c. */
-static bool chained(const Val *x, DType other)
-{
-    return x->e->type == DT_U1 && other != DT_U1 && x->e->op >= EX_EQ && x->e->op <= EX_GE;
-}
-
 /* Reports two types that stand beside one another. */
 static void differ(Sema *s, const Val *v, const Span *span, int a, int b, const char *at, Span where)
 {
@@ -148,10 +142,6 @@ static void differ(Sema *s, const Val *v, const Span *span, int a, int b, const 
     Diag *d = FE_ERROR(s, D_T001_DIFFER, where, at, name_of(x), name_of(y));
     fe_note_at(s, d, span[a], "`%s` is %s", fe_src(s, span[a]), name_of(x));
     fe_note_at(s, d, span[b], "`%s` is %s", fe_src(s, span[b]), name_of(y));
-    if (strchr("<>=!", *at) && (chained(&v[a], y) || chained(&v[b], x))) {
-        fe_help_at(s, d, "comparisons do not chain: write `a < b && b < c`");
-        return;
-    }
     int from = x == DT_INDEX ? a : b, to = x == DT_INDEX ? b : a; /* which one to cast */
     if (x != DT_INDEX && y != DT_INDEX && te_is_float(x) == te_is_float(y) && te_type[x].bits < te_type[y].bits)
         from = a, to = b;

@@ -42,6 +42,15 @@ size_t arena_bytes(const Arena *a); /* bytes handed out so far */
     } while (0)
 void *vec_grow(Arena *a, void *at, int n, int *cap, size_t item);
 
+/* ---- names.c: what names stand for ---------------------------------------------------------------------------- */
+typedef struct NameTable {
+    int n, cap; /* cap: a power of 2 or 0 */
+    const char **name;
+    void **what;
+} NameTable;
+void *names_find(const NameTable *t, const char *name); /* NULL: not in it */
+void names_put(Arena *mem, NameTable *t, const char *name, void *what); /* in the place of what it stood for */
+
 /* ---- text.c: a growing text ---------------------------------------------------------------------------------- */
 typedef struct Text {
     Arena *mem;

@@ -29,21 +29,23 @@ void low_bind(Lower *l, const Var *v, Expr *to)
     l->bound[v->id] = to;
 }
 
-static bool name_taken(const Lower *l, const char *name)
+static const char *take_name(Lower *l, const char *name, intptr_t next)
 {
-    for (int i = 0; i < l->names.n; i++)
-        if (ir_streq(l->names.at[i], name)) return true;
-    for (int i = 0; i < l->op->ntensors; i++)
-        if (ir_streq(l->op->tensor[i]->name, name)) return true;
-    return false;
+    names_put(l->mem, &l->names, name, (void *)next);
+    return name;
 }
 
+/* A name that nothing has: `i`, else `i_2`, `i_3` … What a taken name stands for is the next number to try. */
 static const char *fresh_name(Lower *l, const char *name)
 {
-    const char *s = name;
-    for (int i = 2; name_taken(l, s); i++) s = arena_printf(l->mem, "%s_%d", name, i);
-    VEC_PUSH(l->mem, &l->names, s);
-    return s;
+    for (; l->named < l->op->ntensors; l->named++) take_name(l, l->op->tensor[l->named]->name, 2);
+    intptr_t next = (intptr_t)names_find(&l->names, name);
+    if (!next) return take_name(l, name, 2);
+    const char *s;
+    do s = arena_printf(l->mem, "%s_%d", name, (int)next++);
+    while (names_find(&l->names, s));
+    take_name(l, name, next);
+    return take_name(l, s, 2);
 }
 
 Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s)
@@ -441,8 +443,7 @@ static bool streams(Lower *l, const Tensor *t)
     }
     if (cache <= 0 || bytes <= cache) return false;
     for (int i = 0; i < l->nworks; i++)
-        if (!l->work[i].gone && low_reads(l, l->work[i].rhs, t, NULL))
-            return false;
+        if (!l->work[i].gone && low_reads(l, l->work[i].rhs, t, NULL)) return false;
     return true;
 }
 
@@ -703,8 +704,8 @@ static void start(Lower *l)
     l->store = NEW_ARRAY(l->mem, Tensor *, op->ntensors + 1);
     l->dropped = NEW_ARRAY(l->mem, int, op->ntensors + 1);
     define_works(l);
-    for (int i = 0; i < op->ndims; i++) VEC_PUSH(l->mem, &l->names, op->dim[i].name);
-    for (int i = 0; i < op->nconsts; i++) VEC_PUSH(l->mem, &l->names, op->cst[i].name);
+    for (int i = 0; i < op->ndims; i++) take_name(l, op->dim[i].name, 2);
+    for (int i = 0; i < op->nconsts; i++) take_name(l, op->cst[i].name, 2);
 }
 
 /* What Tile IR does not know: lets have become buffers, definitions statements. */
@@ -721,11 +722,13 @@ static void drop_lets(TeOp *op)
     op->ndefs = 0;
 }
 
-void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
+void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads,
+               Text *why)
 {
     TileProg *p = NEW(mem, TileProg);
     *p = (TileProg){.mem = mem, .op = te_clone(mem, op), .target = t->name, .num = num};
-    *l = (Lower){.mem = mem, .p = p, .op = p->op, .target = t, .num = num, .mode = mode, .threads = threads, .why = why};
+    *l =
+        (Lower){.mem = mem, .p = p, .op = p->op, .target = t, .num = num, .mode = mode, .threads = threads, .why = why};
     l->out = NEW(mem, Stmts);
     start(l);
 }

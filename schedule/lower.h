@@ -86,7 +86,8 @@ typedef struct Lower {
     int lane_width;
     bool in_lanes; /* inside a vector loop */
     bool in_parallel;
-    VEC(const char *) names;
+    NameTable names; /* taken ones, by the number that the next of that name gets */
+    int named;       /* tensors whose names are in it */
     struct Ahead *ahead; /* what the loops of one definition fetch for the group's next iteration; NULL: nothing */
 } Lower;
 

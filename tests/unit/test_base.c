@@ -33,6 +33,20 @@ static void arenas(void)
     arena_free(NULL);
 }
 
+static void names(void)
+{
+    Arena *a = arena_new();
+    NameTable t = {0};
+    bool found = true;
+    CHECK(!names_find(&t, "x"));
+    for (intptr_t i = 1; i <= 1000; i++) names_put(a, &t, arena_printf(a, "n%d", (int)i), (void *)i);
+    for (intptr_t i = 1; i <= 1000; i++) found &= names_find(&t, arena_printf(a, "n%d", (int)i)) == (void *)i;
+    CHECK(found && t.n == 1000 && !names_find(&t, "n1001"));
+    names_put(a, &t, "n7", &t);
+    CHECK(names_find(&t, "n7") == &t && t.n == 1000);
+    arena_free(a);
+}
+
 static void refused(void)
 {
     Arena *a = arena_new();
@@ -204,6 +218,7 @@ static void limit(void)
 int main(void)
 {
     arenas();
+    names();
     refused();
     texts();
     places();
