@@ -390,7 +390,10 @@ static void lower(Make *x)
     text_add(&why, "");
     if (x->mode == SCHED_FILE)
         k->prog = lower_by_file(x, &why);
-    else
+    else if (x->mode == SCHED_DEFAULT) {
+        k->use = (SchedUse){.target = k->target, .num = k->num, .threads = k->threads};
+        k->prog = sched_lower_default(k->mem, &k->use, k->op, &why);
+    } else
         k->prog = sched_lower(k->mem, k->op, k->target, k->num, x->mode, k->threads, &why);
     k->why = why.s;
     k->ns += rt_now_ns() - start;

@@ -321,6 +321,12 @@ static Tensor *tensor_named(Apply *a, const PlanDef *d, const AstName *name)
     return NULL;
 }
 
+static Tensor *written_as(const PlanDef *d, const AstName *name)
+{
+    Tensor *t = d->w->def->out[0];
+    return ir_streq(t->name, name->text) ? t : NULL;
+}
+
 static bool do_stage(Apply *a, const SchedStmt *s)
 {
     PlanDef *d = apply_def(a, &s->ref[0].def);
@@ -348,7 +354,8 @@ static bool do_prefetch(Apply *a, const SchedStmt *s)
 {
     PlanDef *d;
     Iter *it = only_ref(a, s, &d);
-    Tensor *t = it ? tensor_named(a, d, &s->subject) : NULL;
+    Tensor *t = it ? written_as(d, &s->subject) : NULL;
+    if (it && !t) t = tensor_named(a, d, &s->subject);
     PlanFetch f = {.t = t, .at = it, .from = s};
     if (!t || !number(a, s->expr[0], "the distance", 1, 1 << 20, &f.distance)) return false;
     if (t->kind == TK_LET || te_type[t->type].bits < 8 || t->rank == 0) {

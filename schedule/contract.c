@@ -11,7 +11,7 @@
  * Rows that do not fill mr are covered by smaller kernels. Terms enter in their order, and partial sums between blocks
  * of ko are kept in the accumulator's type, so the result has the same bits as the plain loops. Sizes: Goto & van de
  * Geijn 2008, Low et al. 2016. */
-#include "schedule/lower.h"
+#include "schedule/model.h"
 
 #include <string.h>
 
@@ -29,12 +29,10 @@ typedef struct Contract {
     Expr *red;
     const Reduce *r;
     Var *i, *j;
-    int mr, nr;         /* register tile: rows, lanes */
-    int64_t kc, mc, nc; /* blocks: of the first reduction variable, rows, columns (multiples of mr, nr) */
+    Blocks b;
     Expr *M, *N, *K;    /* extents of i, j and the first reduction variable */
     Expr *extent[8];    /* of every reduction variable */
-    bool split_k, parallel_rows, parallel_cols;
-    bool large; /* the result does not stay in l2 */
+    bool parallel_rows, parallel_cols;
     int npacks;
     Pack pack[MAX_PACKS];
     Tensor *partial; /* where sums wait between blocks of k: the result itself, or a temporary */
@@ -162,7 +160,7 @@ static void find_parts(Parts *p, Expr *e)
     if (!te_uses_var(e, p->own)) return;
     if (!te_uses_var(e, p->others)) {
         if (!te_has_load(e)) return;
-        bool want = p->rows ? (p->c->mr > 8 || large_inside(p->l, e) || converts_inside(e)) && p->reuse >= 64
+        bool want = p->rows ? (p->c->b.mr > 8 || large_inside(p->l, e) || converts_inside(e)) && p->reuse >= 64
                             : strided_inside(p->l, e, p->own) ||
                                   ((large_inside(p->l, e) || converts_inside(e)) && p->reuse >= 32);
         if (!want) return;
@@ -193,53 +191,21 @@ static bool choose_packs(Lower *l, Contract *c)
     return true;
 }
 
-/* ---- sizes
- * ------------------------------------------------------------------------------------------------------------------ */
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static void choose_register_tile(Lower *l, Contract *c)
-{
-    int bytes = te_type[c->r->body->type].reg == RC_F64 || te_type[c->r->body->type].bits == 64 ? 8 : 4;
-    int lanes = target_lanes(l->target, bytes), regs = l->target->vregs;
-    int64_t m = ix_guess(l, c->M), n = ix_guess(l, c->N);
-    c->mr = (int)least(m < 1 ? 1 : m, regs >= 32 ? 14 : 6);
-    int nv = (regs - 1) / (c->mr + 1);
-    if (nv > 8) nv = 8;
-    int64_t need = (n + lanes - 1) / lanes;
-    if (nv > need) nv = need < 1 ? 1 : (int)need;
-    c->nr = nv * lanes;
-}
-
 static void choose_blocks(Lower *l, Contract *c)
 {
-    int bytes = te_type[c->r->body->type].bits / 8;
-    if (bytes < 4) bytes = 4;
-    int64_t l1 = l->target->l1 ? l->target->l1 : 32 << 10, l2 = l->target->l2 ? l->target->l2 : 256 << 10;
-    int64_t inner = 1, k = ix_guess(l, c->K), m = ix_guess(l, c->M), n = ix_guess(l, c->N);
-    for (int x = 1; x < c->r->nvars; x++) inner *= ix_guess(l, c->extent[x]);
-    if (inner < 1) inner = 1;
-    int64_t terms = l1 / 2 / (c->nr * bytes); /* a panel of columns fills half of l1 */
-    if (terms < 64) terms = 64;
-    c->kc = terms / inner < 1 ? 1 : terms / inner;
-    c->split_k = k > c->kc + c->kc / 2;
-    if (!c->split_k) c->kc = k < 1 ? 1 : k;
-    c->mc = l2 / 2 / (c->kc * inner * bytes) / c->mr * c->mr;
-    if (c->mc < c->mr) c->mc = c->mr;
-    int64_t share = round_up((m + l->threads * 4 - 1) / (l->threads * 4), c->mr);
-    if (l->threads > 1 && c->mc > share && m >= 2 * c->mr) c->mc = share < 2 * c->mr ? 2 * c->mr : share;
-    c->mc = least(c->mc, round_up(m < 1 ? 1 : m, c->mr));
-    c->nc = least(round_up(n < 1 ? 1 : n, c->nr), round_up(3072, c->nr));
-    c->large = (double)m * (double)n * bytes > (double)l2 / 2;
+    Product p = {ix_guess(l, c->M), ix_guess(l, c->N), ix_guess(l, c->K), 1, te_type[c->r->body->type].bits / 8};
+    for (int x = 1; x < c->r->nvars; x++) p.inner *= ix_guess(l, c->extent[x]);
+    if (p.bytes < 4) p.bytes = 4;
+    c->b = model_blocks(l, &p);
     int64_t v;
-    if (!ix_known(l, c->K, &v) && !c->split_k) c->split_k = true;
+    if (!ix_known(l, c->K, &v)) c->b.split_k = true;
 }
 
 static void choose_parallel(Lower *l, Contract *c)
 {
     if (l->threads <= 1 || l->in_parallel || plan_work(l, c->w) < 2e5) return;
-    int64_t blocks = (ix_guess(l, c->M) + c->mc - 1) / c->mc;
-    c->parallel_rows = blocks >= 2 * l->threads || (blocks > 1 && ix_guess(l, c->N) / c->nr < l->threads);
+    int64_t blocks = (ix_guess(l, c->M) + c->b.mc - 1) / c->b.mc;
+    c->parallel_rows = blocks >= 2 * l->threads || (blocks > 1 && ix_guess(l, c->N) / c->b.nr < l->threads);
     c->parallel_cols = !c->parallel_rows;
     if (te_type[c->w->def->out[0]->type].bits < 8) c->parallel_cols = false;
 }
@@ -273,8 +239,8 @@ static bool any_packs(const Contract *c, bool rows)
 
 static void alloc_packs(Lower *l, Contract *c, bool rows)
 {
-    int width = rows ? c->mr : c->nr;
-    int64_t block = rows ? c->mc : c->nc;
+    int width = rows ? c->b.mr : c->b.nr;
+    int64_t block = rows ? c->b.mc : c->b.nc;
     Expr *all = rows ? c->M : c->N;
     for (int i = 0; i < c->npacks; i++) {
         Pack *p = &c->pack[i];
@@ -282,7 +248,7 @@ static void alloc_packs(Lower *l, Contract *c, bool rows)
         Expr **shape = NEW_ARRAY(l->mem, Expr *, c->r->nvars + 2);
         shape[0] = ix_op(l, EX_MIN, ix_int(l, block / width), panels(l, all, width));
         for (int k = 0; k < c->r->nvars; k++)
-            shape[k + 1] = k == 0 ? ix_op(l, EX_MIN, ix_int(l, c->kc), c->K) : c->extent[k];
+            shape[k + 1] = k == 0 ? ix_op(l, EX_MIN, ix_int(l, c->b.kc), c->K) : c->extent[k];
         shape[c->r->nvars + 1] = ix_int(l, width);
         p->buf = low_buffer(l, rows ? "Ap" : "Bp", (DType)p->from->type, SCOPE_LOCAL, c->r->nvars + 2, shape,
                             c->w->def->span);
@@ -309,7 +275,7 @@ static void close_k_loops(Lower *l, Contract *c, Loop *lp)
 static void emit_pack(Lower *l, Contract *c, bool rows, Expr *from, Expr *len, bool parallel)
 {
     if (!any_packs(c, rows)) return;
-    int width = rows ? c->mr : c->nr;
+    int width = rows ? c->b.mr : c->b.nr;
     Var *own = rows ? c->i : c->j;
     Loop lpanel, lk[8], lplace;
     low_loop(l, &lpanel, rows ? "ip" : "jp", ix_int(l, 0), panels(l, len, width), c->w->def->span);
@@ -377,7 +343,7 @@ static Expr *open_rows(Lower *l, Contract *c, const Kernel *k, Loop *lp)
 {
     low_loop(l, lp, "ii", ix_int(l, 0), ix_int(l, k->rows), c->w->def->span);
     Expr *ii = ix_var(l, lp->var);
-    Expr *row = ix_op(l, EX_ADD, ix_op(l, EX_ADD, ix_op(l, EX_MUL, k->ip, ix_int(l, c->mr)), k->off), ii);
+    Expr *row = ix_op(l, EX_ADD, ix_op(l, EX_ADD, ix_op(l, EX_MUL, k->ip, ix_int(l, c->b.mr)), k->off), ii);
     low_bind(l, c->i, ix_op(l, EX_ADD, c->ic0, row));
     return ii;
 }
@@ -390,7 +356,7 @@ static void kernel_init(Lower *l, Contract *c, const Kernel *k, Tensor *acc)
     Loop lp;
     Expr *ii = open_rows(l, c, k, &lp);
     Expr *v = low_num(l, t, num_identity(RED_SUM, t), c->r->span);
-    if (c->split_k)
+    if (c->b.split_k)
         v = te_node(l->op, EX_SELECT, t, 3, (Expr *[]){first_block(l, c), v, read_partial(l, c)}, c->r->span);
     low_emit(l, tile_store(l->p, acc, &ii, v, c->r->span));
     close_rows(l, c, &lp);
@@ -430,7 +396,7 @@ static void kernel_store(Lower *l, Contract *c, const Kernel *k, Tensor *acc)
 {
     Loop lp;
     Expr *ii = open_rows(l, c, k, &lp);
-    if (!c->split_k || c->partial_is_result)
+    if (!c->b.split_k || c->partial_is_result)
         finish_row(l, c, acc, ii);
     else {
         Nest done, more;
@@ -448,9 +414,9 @@ static void kernel_store(Lower *l, Contract *c, const Kernel *k, Tensor *acc)
 /* The sums that the next kernel down goes on with, from far away: fetched while this one computes. */
 static void fetch_next(Lower *l, Contract *c, const Kernel *k)
 {
-    if (!c->split_k || k->rows != c->mr || !c->large) return;
+    if (!c->b.split_k || k->rows != c->b.mr || !c->b.large) return;
     Kernel next = *k;
-    next.off = ix_op(l, EX_ADD, k->off, ix_int(l, c->mr));
+    next.off = ix_op(l, EX_ADD, k->off, ix_int(l, c->b.mr));
     Loop lp;
     open_rows(l, c, &next, &lp);
     Expr *at = read_partial(l, c);
@@ -460,9 +426,9 @@ static void fetch_next(Lower *l, Contract *c, const Kernel *k)
 
 static void emit_kernel(Lower *l, Contract *c, const Kernel *k)
 {
-    Expr *j0 = ix_op(l, EX_MUL, k->jp, ix_int(l, c->nr));
+    Expr *j0 = ix_op(l, EX_MUL, k->jp, ix_int(l, c->b.nr));
     Loop lanes;
-    low_loop(l, &lanes, "jj", ix_int(l, 0), ix_op(l, EX_MIN, ix_int(l, c->nr), ix_op(l, EX_SUB, c->jlen, j0)),
+    low_loop(l, &lanes, "jj", ix_int(l, 0), ix_op(l, EX_MIN, ix_int(l, c->b.nr), ix_op(l, EX_SUB, c->jlen, j0)),
              c->w->def->span);
     Expr *lane = ix_var(l, lanes.var);
     low_bind(l, c->j, ix_op(l, EX_ADD, ix_op(l, EX_ADD, c->jc0, j0), lane));
@@ -475,26 +441,26 @@ static void emit_kernel(Lower *l, Contract *c, const Kernel *k)
     kernel_steps(l, c, k, acc, lane);
     kernel_store(l, c, k, acc);
     l->in_lanes = was;
-    low_loop_end(l, &lanes, 1, LOOP_VECTOR, c->nr, c->j, 2);
+    low_loop_end(l, &lanes, 1, LOOP_VECTOR, c->b.nr, c->j, 2);
 }
 
 /* Rows of the block: whole panels, then what is left by smaller kernels (its binary digits, or exactly when it is
  * known). */
 static void emit_rows(Lower *l, Contract *c, Expr *jp)
 {
-    Expr *mr = ix_int(l, c->mr), *full = ix_op(l, EX_DIV, c->ilen, mr), *rest = ix_op(l, EX_MOD, c->ilen, mr);
+    Expr *mr = ix_int(l, c->b.mr), *full = ix_op(l, EX_DIV, c->ilen, mr), *rest = ix_op(l, EX_MOD, c->ilen, mr);
     int64_t m, known;
     bool sure = ix_known(l, c->M, &m);
     if (!ix_known(l, full, &known) || known > 0) {
         Loop lp;
         low_loop(l, &lp, "ip", ix_int(l, 0), full, c->w->def->span);
-        emit_kernel(l, c, &(Kernel){c->mr, ix_var(l, lp.var), ix_int(l, 0), jp});
+        emit_kernel(l, c, &(Kernel){c->b.mr, ix_var(l, lp.var), ix_int(l, 0), jp});
         low_loop_end(l, &lp, 1, LOOP_SERIAL, 0, c->i, 1);
     }
-    if (sure && m % c->mr == 0) return;
-    int last = sure ? (int)(m % c->mr) : 0;
+    if (sure && m % c->b.mr == 0) return;
+    int last = sure ? (int)(m % c->b.mr) : 0;
     for (int rows = sure ? last : 8; rows >= 1; rows /= 2) {
-        if (!sure && rows >= c->mr) continue;
+        if (!sure && rows >= c->b.mr) continue;
         Expr *has = sure ? ix_int(l, last) : ix_int(l, 1), *digit = rest;
         Expr *off = ix_int(l, 0);
         if (!sure) {
@@ -537,7 +503,7 @@ static void blocked(Lower *l, Contract *c, const char *name, Expr *n, int64_t st
 static void emit_panels(Lower *l, Contract *c, bool parallel)
 {
     Loop lp;
-    low_loop(l, &lp, "jp", ix_int(l, 0), panels(l, c->jlen, c->nr), c->w->def->span);
+    low_loop(l, &lp, "jp", ix_int(l, 0), panels(l, c->jlen, c->b.nr), c->w->def->span);
     emit_rows(l, c, ix_var(l, lp.var));
     low_loop_end(l, &lp, 1, parallel ? LOOP_PARALLEL : LOOP_SERIAL, 0, c->j, 1);
 }
@@ -554,15 +520,15 @@ static void k_block(Lower *l, Contract *c)
     Expr *len = c->k1;
     c->k1 = ix_op(l, EX_ADD, c->k0, len);
     emit_pack(l, c, false, c->jc0, c->jlen, c->parallel_rows || c->parallel_cols);
-    blocked(l, c, "ic", c->M, c->mc, c->parallel_rows ? LOOP_PARALLEL : LOOP_SERIAL, c->i, &c->ic0, &c->ilen,
+    blocked(l, c, "ic", c->M, c->b.mc, c->parallel_rows ? LOOP_PARALLEL : LOOP_SERIAL, c->i, &c->ic0, &c->ilen,
             row_block);
 }
 
 static void column_block(Lower *l, Contract *c)
 {
     alloc_packs(l, c, false);
-    if (c->split_k)
-        blocked(l, c, "ko", c->K, c->kc, LOOP_SERIAL, c->r->var[0], &c->k0, &c->k1, k_block);
+    if (c->b.split_k)
+        blocked(l, c, "ko", c->K, c->b.kc, LOOP_SERIAL, c->r->var[0], &c->k0, &c->k1, k_block);
     else {
         c->k0 = ix_int(l, 0);
         c->k1 = c->K;
@@ -572,11 +538,11 @@ static void column_block(Lower *l, Contract *c)
 
 static void whole(Lower *l, Contract *c)
 {
-    if (c->split_k && !c->partial_is_result) {
+    if (c->b.split_k && !c->partial_is_result) {
         Expr *shape[2] = {c->M, c->N};
         c->partial = low_buffer(l, "partial", (DType)c->r->body->type, SCOPE_LOCAL, 2, shape, c->w->def->span);
     }
-    blocked(l, c, "jc", c->N, c->nc, LOOP_SERIAL, c->j, &c->jc0, &c->jlen, column_block);
+    blocked(l, c, "jc", c->N, c->b.nc, LOOP_SERIAL, c->j, &c->jc0, &c->jlen, column_block);
 }
 
 /* The free variables that are neither rows nor lanes, outermost; the first in parallel when it has enough iterations.
@@ -629,14 +595,13 @@ bool contract_emit(Lower *l, const Work *w, int depth)
     c.M = low_expr(l, c.i->hi);
     c.N = low_expr(l, c.j->hi);
     if (ix_guess(l, c.N) < target_lanes(l->target, 4) / 2) return false;
-    choose_register_tile(l, &c);
-    if (!choose_packs(l, &c)) return false;
     choose_blocks(l, &c);
+    if (!choose_packs(l, &c)) return false;
     c.partial_is_result = w->rhs == c.red && w->def->out[0]->kind != TK_INOUT;
-    if (c.split_k && may_be_empty(l, &c)) return false;
+    if (c.b.split_k && may_be_empty(l, &c)) return false;
     choose_parallel(l, &c);
     low_why(l, "%s: product; %d×%d in registers (%s × %s), blocks of %lld rows, %lld columns, %lld terms%s%s",
-            w->def->name, c.mr, c.nr, c.i->name, c.j->name, (long long)c.mc, (long long)c.nc, (long long)c.kc,
+            w->def->name, c.b.mr, c.b.nr, c.i->name, c.j->name, (long long)c.b.mc, (long long)c.b.nc, (long long)c.b.kc,
             any_packs(&c, false) ? ", columns packed" : "", any_packs(&c, true) ? ", rows packed" : "");
     emit_batch(l, &c, depth);
     return true;

@@ -332,12 +332,12 @@ void emit_copies(Emit *e, Iter *it)
  */
 static void fetch(Emit *e, const PlanFetch *f)
 {
-    enum { LINE = 64 };
+    enum { LINE = 64, FEW = 16 };
     Lower *l = e->l;
     Expr *now = f->at->at;
     f->at->at = ix_op(l, EX_ADD, now, ix_int(l, f->distance));
     bind_all(e);
-    Region g = region_of(e->p, e->d, f->at, f->t);
+    Region g = region_touched(e->p, e->d, f->at, f->t);
     f->at->at = now;
     bind_all(e);
     int rank = f->t->rank, bits = te_type[f->t->type].bits;
@@ -347,9 +347,12 @@ static void fetch(Emit *e, const PlanFetch *f)
         low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), g.size[i], f->from->span);
         ix[i] = ix_op(l, EX_ADD, g.lo[i], ix_var(l, lp[i].var));
     }
-    low_emit(l, tile_prefetch(l->p, f->t, ix, false, f->from->span));
-    for (int i = rank - 1; i >= 0; i--)
-        low_loop_end(l, &lp[i], i == rank - 1 ? LINE * 8 / bits : 1, LOOP_SERIAL, 0, NULL, 0);
+    low_emit(l, tile_prefetch(l->p, f->t, ix, plan_writes(e->d, f->t), f->from->span));
+    for (int i = rank - 1; i >= 0; i--) {
+        int64_t n;
+        bool few = ix_known(l, g.size[i], &n) && n <= FEW;
+        low_loop_end(l, &lp[i], i == rank - 1 ? LINE * 8 / bits : 1, few ? LOOP_UNROLL : LOOP_SERIAL, 0, NULL, 0);
+    }
 }
 
 void emit_fetches(Emit *e, Iter *it)

@@ -755,16 +755,3 @@ void low_default(Lower *l)
     fuse_groups(l);
     for (int i = 0; i < l->ngroups; i++) emit_group(l, &l->group[i]);
 }
-
-TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
-{
-    Lower l;
-    low_start(&l, mem, op, t, num, mode, threads, why);
-    if (mode == SCHED_DEFAULT) {
-        low_default(&l);
-    } else {
-        fuse_snapshots(&l);
-        plan_emit(plan_new(&l));
-    }
-    return low_finish(&l);
-}

@@ -65,6 +65,11 @@ Iter *plan_loop(const PlanDef *d, const char *name)
     return NULL;
 }
 
+bool plan_writes(const PlanDef *d, const Tensor *t)
+{
+    return d->w->def->out[0] == t || (d->w->def->nout > 1 && d->w->def->out[1] == t);
+}
+
 int plan_index(const PlanDef *d, const Iter *it)
 {
     for (int i = 0; i < d->loop.n; i++)

@@ -104,6 +104,7 @@ Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no l
 PlanDef *plan_find(const Plan *p, const char *name);
 Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
 int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
+bool plan_writes(const PlanDef *d, const Tensor *t);
 /* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
  * innermost run of reduction loops. -1: there is none. */
 int plan_accumulator(const PlanDef *d);
@@ -140,6 +141,7 @@ typedef struct Region {
 } Region;
 /* Of tensor t by the definitions that are computed inside loop `at` of d. */
 Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t);
+Region region_touched(Plan *p, PlanDef *d, Iter *at, const Tensor *t); /* and what it writes */
 
 /* What the loops inside of those that are open make of an iter. */
 typedef struct IterSpan {

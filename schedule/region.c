@@ -175,6 +175,16 @@ static void add_reads(Reader *r, Box *b, char *seen, Expr *e)
     for (int i = 0; i < te_nchildren(e); i++) add_reads(r, b, seen, te_child(e, i));
 }
 
+static void add_write(Reader *r, Box *b)
+{
+    if (!plan_writes(r->d, b->t)) return;
+    for (int i = 0; i < r->d->w->nix; i++) {
+        Interval s = of_var(r, r->d->w->ix[i]);
+        b->dim[i] = b->any ? both(r->p->l, b->dim[i], s) : s;
+    }
+    b->any = true;
+}
+
 /* Is c computed inside loop `at` of d? */
 static bool inside(const PlanDef *c, const PlanDef *d, const Iter *at)
 {
@@ -190,7 +200,7 @@ static Expr *plus_one(Lower *l, Expr *e)
     return a.overflow ? ix_op(l, EX_ADD, e, ix_int(l, 1)) : lin_expr(l, &a);
 }
 
-Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t)
+static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool written)
 {
     Lower *l = p->l;
     Box b = {.t = t, .dim = NEW_ARRAY(l->mem, Interval, t->rank + 1), .clip = NEW_ARRAY(l->mem, bool, t->rank + 1)};
@@ -199,6 +209,7 @@ Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t)
         if (c->w->gone || (c != d && !inside(c, d, at))) continue;
         Reader r = {p, c};
         add_reads(&r, &b, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), c->w->rhs);
+        if (written) add_write(&r, &b);
     }
     Region g = {NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1),
                 NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1)};
@@ -219,6 +230,9 @@ Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t)
     }
     return g;
 }
+
+Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t) { return region(p, d, at, t, false); }
+Region region_touched(Plan *p, PlanDef *d, Iter *at, const Tensor *t) { return region(p, d, at, t, true); }
 
 IterSpan iter_span(Plan *p, PlanDef *d, Iter *it)
 {

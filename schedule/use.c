@@ -1,5 +1,6 @@
 /* use: a schedule out of a file, on an op: which one, the values of its params, the program that it makes. */
 #include "schedule/apply.h"
+#include "schedule/model.h"
 
 #include <string.h>
 
@@ -150,6 +151,47 @@ TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags 
     int64_t *param;
     if (!sched_values(mem, u, op, diags, &param)) return NULL;
     return lower(mem, u, op, param, u->sched->nstmts, diags, why);
+}
+
+/* ---- the default ------------------------------------------------------------------------------------------------------------
+ */
+static const Sched *default_schedule(Arena *mem, const SchedUse *u, const TeOp *op)
+{
+    Lower l;
+    Text text = {.mem = mem};
+    low_start(&l, mem, op, u->target, u->num, SCHED_DEFAULT, u->threads, NULL);
+    if (!model_schedule(&l, &text)) return NULL;
+    Source *src = NEW(mem, Source);
+    *src = (Source){.name = "default", .text = text.s, .len = text.n};
+    Diags d = {.mem = mem};
+    SchedFile *f = sched_parse(mem, src, &d);
+    return d.errors || f->n != 1 ? NULL : f->sched[0];
+}
+
+TileProg *sched_lower_default(Arena *mem, SchedUse *u, const TeOp *op, Text *why)
+{
+    Diags d = {.mem = mem};
+    u->sched = default_schedule(mem, u, op);
+    TileProg *p = u->sched ? sched_lower_with(mem, u, op, &d, why) : NULL;
+    if (p) return p;
+    u->sched = NULL;
+    Lower l;
+    low_start(&l, mem, op, u->target, u->num, SCHED_DEFAULT, u->threads, why);
+    low_default(&l);
+    return low_finish(&l);
+}
+
+TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why)
+{
+    if (mode == SCHED_DEFAULT) {
+        SchedUse u = {.target = t, .num = num, .threads = threads};
+        return sched_lower_default(mem, &u, op, why);
+    }
+    Lower l;
+    low_start(&l, mem, op, t, num, mode, threads, why);
+    fuse_snapshots(&l);
+    plan_emit(plan_new(&l));
+    return low_finish(&l);
 }
 
 /* ---- what is shown ----------------------------------------------------------------------------------------------------------
