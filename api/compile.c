@@ -60,7 +60,7 @@ static bool name_once(const tensorcc_module *m, int at, Diags *d)
 
 const AstOp *api_find_op(tensorcc_module *m, const char *name, Diags *d)
 {
-    int n = m->file->nitems, at = -1;
+    int n = m->file ? m->file->nitems : 0, at = -1; // no file: schedules only
     for (int i = 0; i < n && !name; i++)
         if (m->file->item[i].op && !name_once(m, i, d)) return NULL;
     int left = find_name(m, name, d);
