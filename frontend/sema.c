@@ -216,6 +216,11 @@ static void check_op(Sema *s, int nconsts, const FeConst *given)
         s->errors++;
         return;
     }
+    if (s->ast->nstmts > STMTS_MAX) {
+        FE_ERROR(s, D_N034_STATEMENTS, s->ast->stmt[STMTS_MAX]->lhs[0].name.span, s->ast->name.text, s->ast->nstmts,
+                 STMTS_MAX);
+        return;
+    }
     dims(s);
     consts(s, nconsts, given);
     parameters(s);

@@ -24,6 +24,7 @@
 #include "ir/te.h"
 
 enum {
+    STMTS_MAX = 4096,   /* of an op: some passes take time in their square */
     RANK_MAX = 64,      /* dimensions of a tensor, variables of a reduction, parameters of a fn */
     TREE_MAX = 1 << 18, /* nodes that a walk over one statement meets; a shared argument counts wherever it stands */
     TREE_DEPTH = 2500,  /* levels, fns written out */

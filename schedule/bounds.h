@@ -96,6 +96,9 @@ typedef struct Bounds {
     Arena *mem;
     VEC(Mono) mono;
     VEC(Atom) atom;
+    VEC(Range) base;      /* by monomial, from the ranges of its atoms */
+    VEC(int) high;        /* monomials of degree 2 and more */
+    struct Ranges *spare; /* tables of ranges that no proof uses now */
     int mono_hash[HASH_SIZE], atom_hash[HASH_SIZE];
     int nexprs; /* sizes of the tables by Expr.id: nodes made later are not in them */
     const Sym **sym;

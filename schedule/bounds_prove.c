@@ -222,8 +222,8 @@ static bool tighten(const Bounds *b, const Rows *rows, Range *rng, int nmono)
             const Row *r = &rows->at[i];
             if (!tighten_row(r->p, 1, rng) || (r->eq && !tighten_row(r->p, -1, rng))) return false;
         }
-        for (int m = 0; m < nmono; m++) {
-            if (b->mono.at[m].n < 2) continue;
+        for (int i = 0; i < b->high.n && b->high.at[i] < nmono; i++) {
+            int m = b->high.at[i];
             Range p = sched_mono_range(b, m, rng);
             if (p.lo > rng[m].lo) rng[m].lo = p.lo;
             if (p.hi < rng[m].hi) rng[m].hi = p.hi;
@@ -233,10 +233,29 @@ static bool tighten(const Bounds *b, const Rows *rows, Range *rng, int nmono)
     return true;
 }
 
-static Range *fresh_ranges(const Bounds *b, int nmono)
+/* Ranges of all monomials there are. Every step of a proof has its own, and there are as many steps as monomials in a
+ * large op: what is done with goes to b->spare. */
+typedef struct Ranges {
+    struct Ranges *next;
+    int n, cap;
+    Range at[];
+} Ranges;
+
+static Ranges *fresh_ranges(Bounds *b)
 {
-    Range *rng = NEW_ARRAY(b->mem, Range, nmono);
-    for (int m = 0; m < nmono; m++) rng[m] = sched_mono_range(b, m, NULL);
+    int n = b->mono.n;
+    for (int m = b->base.n; m < n; m++) {
+        VEC_PUSH(b->mem, &b->base, sched_mono_range(b, m, NULL));
+        if (b->mono.at[m].n > 1) VEC_PUSH(b->mem, &b->high, m);
+    }
+    Ranges *rng = b->spare;
+    if (rng) b->spare = rng->next;
+    if (!rng || rng->cap < n) {
+        rng = arena_alloc(b->mem, sizeof *rng + sizeof(Range) * 2 * (size_t)n);
+        rng->cap = 2 * n;
+    }
+    rng->n = n;
+    memcpy(rng->at, b->base.at, sizeof(Range) * (size_t)n);
     return rng;
 }
 
@@ -451,12 +470,13 @@ static bool split(Query *q, const Rows *rows, const Forms *clauses, const Range 
 static bool refute(Query *q, Rows rows, Forms clauses)
 {
     Bounds *b = q->b;
-    int nmono = b->mono.n;
     if (q->leaves++ >= LEAVES_MOST) return false;
-    Range *rng = fresh_ranges(b, nmono);
-    if (!tighten(b, &rows, rng, nmono) || clashes(b, &rows, rng)) return true;
-    if (solve(q, &rows, rng, nmono)) return true;
-    return split(q, &rows, &clauses, rng);
+    Ranges *rng = fresh_ranges(b);
+    bool ok = !tighten(b, &rows, rng->at, rng->n) || clashes(b, &rows, rng->at) || solve(q, &rows, rng->at, rng->n) ||
+              split(q, &rows, &clauses, rng->at);
+    rng->next = b->spare;
+    b->spare = rng;
+    return ok;
 }
 
 static Query begin(Bounds *b, Ctx *ctx, int nesting)

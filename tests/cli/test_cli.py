@@ -201,6 +201,11 @@ def broken_programs():
         start = time.monotonic()
         check(d.tcc("compile", "many.te").err.count("error[B001") == 20 and "more errors" in d.err, d.err[-300:])
         check(time.monotonic() - start < 3, "errors beyond those shown cost time")
+        lets = "".join(f"  let t{k}[i] = t{k - 1}[i] + 1.0\n" for k in range(1, 10000))
+        d.write("large.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{\n  let t0[i] = X[i]\n{lets}  Y[i] = t9999[i]\n}}\n")
+        start = time.monotonic()
+        d.fails(1, "N034", "compile", "large.te", says="large.te:4098:7|4096|help: split")
+        check(time.monotonic() - start < 3, "a program that is too large costs time")
 
 
 @test
