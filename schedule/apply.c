@@ -206,6 +206,12 @@ static Iter *only_ref(Apply *a, const SchedStmt *s, PlanDef **d)
     return *d ? apply_loop(a, *d, &s->ref[0].loop) : NULL;
 }
 
+static void tell(Apply *a, Iter *it, LoopKind how)
+{
+    it->how = how;
+    it->told = a->now->span;
+}
+
 static bool do_unroll(Apply *a, const SchedStmt *s)
 {
     enum { COPIES = 256 };
@@ -220,7 +226,7 @@ static bool do_unroll(Apply *a, const SchedStmt *s)
         diag_help(a->diags, e, "split it, and unroll the inner part");
         return false;
     }
-    it->how = LOOP_UNROLL;
+    tell(a, it, LOOP_UNROLL);
     return true;
 }
 
@@ -239,7 +245,7 @@ static bool do_vectorize(Apply *a, const SchedStmt *s)
     int64_t n = usual_width(a, d, it);
     if (s->nexprs && !number(a, s->expr[0], "the number of lanes", 1, 512, &n)) return false;
     if (!legal_lanes(a, d, it, s->ref[0].span)) return false;
-    it->how = LOOP_VECTOR;
+    tell(a, it, LOOP_VECTOR);
     it->width = (int)n;
     return true;
 }
@@ -249,7 +255,7 @@ static bool do_parallel(Apply *a, const SchedStmt *s)
     PlanDef *d;
     Iter *it = only_ref(a, s, &d);
     if (!it || !legal_parallel(a, d, it, s->ref[0].span)) return false;
-    it->how = LOOP_PARALLEL;
+    tell(a, it, LOOP_PARALLEL);
     return true;
 }
 
@@ -283,6 +289,7 @@ static bool do_at(Apply *a, const SchedStmt *s)
     }
     c->in = d;
     c->at = it;
+    c->placed = s->span;
     c->scope = s->scope;
     return true;
 }
@@ -426,10 +433,10 @@ static bool several_vectors(Apply *a, PlanDef *d, Iter *const *loop, int n)
     d->loop.at[n++] = loop[0];
     d->loop.at[n++] = cols;
     iter_split(a->p, d, cols, lanes, TAIL_GUARD, name, arena_printf(a->p->l->mem, "%s'l", cols->name), a->now->span);
-    cols->by->how = LOOP_UNROLL;
-    cols->by->with->how = LOOP_VECTOR;
+    tell(a, cols->by, LOOP_UNROLL);
+    tell(a, cols->by->with, LOOP_VECTOR);
     cols->by->with->width = (int)lanes;
-    loop[0]->how = LOOP_UNROLL;
+    tell(a, loop[0], LOOP_UNROLL);
     loop[2]->kernel = loop[0]->kernel = cols->by->kernel = cols->by->with->kernel = true;
     cols->tail = cols->with->tail = TAIL_COMPOSE;
     cols->with->unit = lanes;
@@ -472,7 +479,7 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
     for (int i = 0; i < 3; i++) {
         Iter *it = loop[k->order[i]];
         d->loop.at[n++] = it;
-        it->how = k->how[k->order[i]];
+        tell(a, it, k->how[k->order[i]]);
         it->kernel = true;
         if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
     }

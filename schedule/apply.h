@@ -17,6 +17,19 @@ PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as wi
 Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
 bool apply_order(PlanDef *d, Iter *const *order);
 
+/* ---- depend.c */
+typedef struct Carried {
+    bool is;                     /* a value goes from one iteration of the loop to another, or that cannot be excluded */
+    const char *reader, *writer; /* elements, an example; NULL: none is certain */
+    bool placed;                 /* at: the iterations of the loop that write and read it */
+    int64_t at[2];
+    const char *name; /* of the loop */
+    Span read, write;
+} Carried;
+/* Of a recurrence, between iterations of order[level] with the loops outside of it where they are. `later`: only from a
+ * later iteration to an earlier one. */
+Carried depend_carried(Apply *a, const PlanDef *d, Iter *const *order, int level, bool later);
+
 /* ---- legal.c: may it be done? An error says what stands against it. */
 bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code);
 bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner);

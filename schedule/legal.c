@@ -1,19 +1,18 @@
 /* legal: what a statement may do. Index notation leaves few dependences: a definition's instances are independent of one
  * another except for the terms of a reduction, which meet in one accumulator, and a recurrence (`seq`), whose instances
- * read earlier ones. What is checked here is on the original indices, whatever they were split or fused into, so it
- * holds for all factors. */
-#include "schedule/apply.h"
+ * read earlier ones (depend.c). Here is what loops may do: their order, lanes, threads, registers; legal_near.c has
+ * producers and copies. */
+#include "schedule/legal.h"
 
 #include <string.h>
 
 /* ---- what depends on what ---------------------------------------------------------------------------------------------
  */
-/* Is `it` a part of root (by splits and fusions)? */
-static bool part_of(const Iter *it, const Iter *root)
+bool legal_part_of(const Iter *it, const Iter *root)
 {
     if (it == root) return true;
     if (it->kind == IT_ROOT) return false;
-    return part_of(it->of, root) || (it->kind == IT_FUSED && part_of(it->with, root));
+    return legal_part_of(it->of, root) || (it->kind == IT_FUSED && legal_part_of(it->with, root));
 }
 
 static Iter *seq_root(const PlanDef *d)
@@ -24,14 +23,6 @@ static Iter *seq_root(const PlanDef *d)
 }
 
 bool legal_reads(Apply *a, Expr *e, const Tensor *t) { return low_reads(a->p->l, e, t, NULL); }
-
-typedef struct Loads {
-    Arena *mem;
-    char *seen;
-    const Tensor *t;
-    VEC(Expr *) at;
-    bool under_condition; /* some stand where they may not be evaluated */
-} Loads;
 
 static void find(Loads *f, Expr *e, bool conditional)
 {
@@ -51,23 +42,26 @@ static void find(Loads *f, Expr *e, bool conditional)
     }
 }
 
-static Loads loads(Apply *a, Expr *e, const Tensor *t)
+Loads legal_find(Apply *a, Expr *e, const Tensor *t)
 {
     Loads f = {.mem = a->p->l->mem, .seen = arena_alloc(a->p->l->mem, (size_t)a->p->l->op->nexprs + 1), .t = t};
     find(&f, e, false);
     return f;
 }
 
-/* A recurrence reads itself at another place of root r too, so that loops over r may not enclose the recurrence's. */
-static bool moves_along(Apply *a, const PlanDef *d, const Iter *r)
+Reason legal_because(const char *why, Span at, const char *note) { return (Reason){why, NULL, {{at, note}}}; }
+
+static bool report(Apply *a, Diag *e, const Reason *r)
 {
-    Loads f = loads(a, d->w->rhs, d->w->def->out[0]);
-    for (int i = 0; i < d->w->nix; i++) {
-        if (d->w->ix[i] != r->var) continue;
-        for (int k = 0; k < f.at.n; k++)
-            if (f.at.at[k]->arg[i]->op != EX_VAR || f.at.at[k]->arg[i]->var != r->var) return true;
-    }
+    for (int i = 0; i < 2; i++)
+        if (r->note[i].text) diag_note(a->diags, e, r->note[i].at, "%s", r->note[i].text);
+    if (r->help) diag_help(a->diags, e, "%s", r->help);
     return false;
+}
+
+bool legal_refuse(Apply *a, DiagCode code, Span at, const char *what, Reason r)
+{
+    return !r.why || report(a, diag_error(a->diags, code, at, what, r.why), &r);
 }
 
 /* ---- order --------------------------------------------------------------------------------------------------------------
@@ -124,32 +118,45 @@ static bool terms_in_order(Apply *a, const PlanDef *d, Iter *const *order, DiagC
     return false;
 }
 
+/* A value that a recurrence hands from one iteration of a loop to another. */
+static Reason carried(Apply *a, const PlanDef *d, const Carried *c, const char *reverse)
+{
+    Arena *mem = a->p->l->mem;
+    Reason r = {.note = {{c->read, "it is read here"}, {c->write, "and written here"}}};
+    const char *at[2] = {"", ""};
+    for (int i = 0; i < 2 && c->placed && c->reader; i++)
+        at[i] = arena_printf(mem, " (%s = %lld)", c->name, (long long)c->at[i]);
+    if (!c->reader)
+        r.why = arena_printf(mem, "`%s` may read there what another iteration of `%s` writes", d->w->def->name, c->name);
+    else
+        r.why = arena_printf(mem, "`%s`%s reads `%s`%s%s", c->reader, at[1], c->writer, at[0], reverse);
+    return r;
+}
+
 static bool recurrence_in_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code)
 {
-    const Iter *s = seq_root(d), *x, *y;
-    if (!s) return true;
-    const Iter **want = NEW_ARRAY(a->p->l->mem, const Iter *, d->iter.n + 1);
-    int n = natural(s, want, 0);
-    const char *what = NULL;
-    if (!keeps(want, n, order, d->loop.n, &x, &y))
-        what = arena_printf(a->p->l->mem, "`%s` reads values of earlier `%s`, and `%s` inside of `%s` would leave that order",
-                            d->w->def->name, s->name, y->name, x->name);
+    const Iter *s = seq_root(d);
     int last = -1;
-    for (int i = 0; i < d->loop.n; i++)
-        if (part_of(order[i], s)) last = i;
-    for (int i = 0; i < last && !what; i++)
-        for (int k = 0; k < d->nroots; k++)
-            if (d->root[k] != s && !d->root[k]->reduces && part_of(order[i], d->root[k]) && moves_along(a, d, d->root[k]))
-                what = arena_printf(a->p->l->mem,
-                                    "`%s` reads values of earlier `%s` at other `%s`, so a loop over `%s` cannot enclose `%s`",
-                                    d->w->def->name, s->name, d->root[k]->name, d->root[k]->name, order[last]->name);
-    for (int i = 0; i < last && !what; i++)
-        if (order[i]->reduces)
-            what = arena_printf(a->p->l->mem, "the sum over `%s` must be complete before the next `%s` reads it",
-                                order[i]->name, s->name);
-    if (!what) return true;
-    diag_note(a->diags, diag_error(a->diags, code, a->now->span, what), d->w->def->span, "this is the recurrence");
-    return false;
+    for (int i = 0; i < d->loop.n && s; i++)
+        if (legal_part_of(order[i], s)) last = i;
+    for (int i = 0; i <= last; i++) {
+        Carried c = depend_carried(a, d, order, i, true);
+        if (!c.is) continue;
+        Reason r = carried(a, d, &c, ", which it would be computed before");
+        r.help = arena_printf(a->p->l->mem, "`%s` must stand outside of `%s`, part by part in its order", s->name, order[i]->name);
+        if (legal_part_of(order[i], s)) r.help = arena_printf(a->p->l->mem, "the parts of `%s` must stand in its order, outer ones first", s->name);
+        return report(a, diag_error(a->diags, code, a->now->span, r.why), &r);
+    }
+    for (int i = 0; i < last; i++)
+        if (order[i]->reduces) {
+            Reason r = legal_because(arena_printf(a->p->l->mem, "the sum over `%s` must be complete before the next `%s` reads it",
+                                            order[i]->name, s->name), d->r->span, "this is the sum");
+            Loads f = legal_find(a, d->w->rhs, d->w->def->out[0]);
+            if (f.at.n) r.note[1].at = f.at.at[0]->span, r.note[1].text = "which is read here";
+            r.help = arena_printf(a->p->l->mem, "`%s` must stand inside of `%s`", order[i]->name, order[last]->name);
+            return report(a, diag_error(a->diags, code, a->now->span, r.why), &r);
+        }
+    return true;
 }
 
 /* A range that mentions another index can only be looped over inside of that index's loops. */
@@ -161,8 +168,8 @@ static bool ranges_inside(Apply *a, const PlanDef *d, Iter *const *order, DiagCo
             if (v == w || !(te_uses_var(x->var->lo, y->var) || te_uses_var(x->var->hi, y->var))) continue;
             int first = d->loop.n, last = -1;
             for (int i = 0; i < d->loop.n; i++) {
-                if (first == d->loop.n && part_of(order[i], x)) first = i;
-                if (part_of(order[i], y)) last = i;
+                if (first == d->loop.n && legal_part_of(order[i], x)) first = i;
+                if (legal_part_of(order[i], y)) last = i;
             }
             if (last < first) continue;
             Diag *e = diag_error(a->diags, code, a->now->span,
@@ -181,10 +188,10 @@ bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code)
         if (order[i]->how == LOOP_VECTOR) lanes = i;
     for (int i = lanes + 1; lanes >= 0 && i < d->loop.n; i++)
         if (order[i]->how == LOOP_PARALLEL) {
-            diag_error(a->diags, code, a->now->span,
-                       arena_printf(a->p->l->mem, "`%s` runs in parallel and cannot stand inside of `%s`, which runs in lanes",
-                                    order[i]->name, order[lanes]->name));
-            return false;
+            Reason r = legal_because(arena_printf(a->p->l->mem, "`%s` runs in parallel and cannot stand inside of `%s`, which runs in lanes",
+                                            order[i]->name, order[lanes]->name), order[i]->told, "the one was said here");
+            r.note[1].at = order[lanes]->told, r.note[1].text = "and the other here";
+            return report(a, diag_error(a->diags, code, a->now->span, r.why), &r);
         }
     return terms_in_order(a, d, order, code) && recurrence_in_order(a, d, order, code) && ranges_inside(a, d, order, code);
 }
@@ -194,7 +201,7 @@ static bool depends(const PlanDef *d, const Iter *inner, const Iter *outer)
 {
     for (int x = 0; x < d->nroots; x++)
         for (int y = 0; y < d->nroots; y++)
-            if (part_of(inner, d->root[x]) && part_of(outer, d->root[y]) &&
+            if (legal_part_of(inner, d->root[x]) && legal_part_of(outer, d->root[y]) &&
                 (te_uses_var(d->root[x]->var->lo, d->root[y]->var) || te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
                 return true;
     return false;
@@ -230,19 +237,24 @@ static const char *stands_in(Apply *a, const PlanDef *d, const Iter *it)
 bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner)
 {
     const char *why = NULL;
+    const Iter *told = NULL;
+    bool split = false;
     if (outer->reduces != inner->reduces)
         why = "one is an index of the result, the other of the reduction";
     else if (depends(d, inner, outer))
         why = "the range of the inner one depends on the outer one";
-    else if (!even(a, d, inner))
+    else if ((split = !even(a, d, inner)))
         why = inner->with == outer ? "the last tile is smaller than the others"
                                    : "the extent of the inner one is not the same everywhere";
-    else if (outer->how != LOOP_SERIAL || inner->how != LOOP_SERIAL)
+    else if ((told = outer->how != LOOP_SERIAL ? outer : inner->how != LOOP_SERIAL ? inner : NULL))
         why = "they were already told how to run";
     if (!why) why = stands_in(a, d, outer);
     if (!why) why = stands_in(a, d, inner);
     if (!why) return true;
-    diag_error(a->diags, D_S108_FUSE, a->now->span, outer->name, inner->name, why);
+    Diag *e = diag_error(a->diags, D_S108_FUSE, a->now->span, outer->name, inner->name, why);
+    if (told) diag_note(a->diags, e, told->told, "`%s` was told so here", told->name);
+    else if (split) diag_note(a->diags, e, inner->span, "`%s` was cut here", inner->name);
+    else diag_note(a->diags, e, d->w->def->span, "they are loops of this definition");
     return false;
 }
 
@@ -250,58 +262,67 @@ bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner
  */
 static const char *meets(Apply *a, const PlanDef *d, const Iter *it)
 {
+    Arena *mem = a->p->l->mem;
     const char *at = "";
-    for (int i = 0; i < d->w->nix; i++) at = arena_printf(a->p->l->mem, "%s%s0", at, i ? ", " : "");
-    return arena_printf(a->p->l->mem, "%s = 0 and %s = 1 both add to `%s%s%s%s`", it->name, it->name, d->w->def->name,
-                        d->w->nix ? "[" : "", at, d->w->nix ? "]" : "");
+    int64_t first = 0;
+    for (int i = 0; i < d->w->nix; i++) at = arena_printf(mem, "%s%s0", at, i ? ", " : "");
+    if (it->kind == IT_ROOT) ix_known(a->p->l, it->var->lo, &first);
+    return arena_printf(mem, "%s = %lld and %s = %lld both update `%s%s%s%s`", it->name, (long long)first, it->name,
+                        (long long)first + 1, d->w->def->out[0]->name, d->w->nix ? "[" : "", at, d->w->nix ? "]" : "");
 }
 
-static const char *reads_earlier(Apply *a, const PlanDef *d, const Iter *it)
+static Reason reads_another(Apply *a, const PlanDef *d, const Iter *it)
 {
-    const Iter *s = seq_root(d);
-    if (!s || !part_of(it, s)) return NULL;
-    return arena_printf(a->p->l->mem, "`%s` at %s = 1 reads what %s = 0 writes", d->w->def->name, s->name, s->name);
+    Carried c = depend_carried(a, d, d->loop.at, plan_index(d, it), false);
+    if (!c.is) return (Reason){0};
+    Reason r = carried(a, d, &c, "");
+    r.help = "take a loop over another index";
+    return r;
 }
 
-typedef struct Reason {
-    const char *why, *help; /* why NULL: nothing stands against it */
-    Span place;
-} Reason;
+static const Iter *lanes_outside(const PlanDef *d, const Iter *it)
+{
+    for (int i = 0; i < plan_index(d, it); i++)
+        if (d->loop.at[i]->how == LOOP_VECTOR) return d->loop.at[i];
+    return NULL;
+}
+
+/* Neighbours along the last index share a byte, unless each iteration of the loop has whole bytes. */
+static bool shares_bytes(Apply *a, const PlanDef *d, const Iter *it)
+{
+    int64_t lo;
+    if (te_type[d->w->def->out[0]->type].bits >= 8 || !d->w->nix) return false;
+    const Iter *last = NULL;
+    for (int i = 0; i < d->nroots; i++)
+        if (d->root[i]->var == d->w->ix[d->w->nix - 1]) last = d->root[i];
+    if (!last || !legal_part_of(it, last)) return false;
+    return it->kind != IT_OUTER || it->of != last || it->factor % 2 || d->in || !ix_known(a->p->l, last->var->lo, &lo) || lo % 2;
+}
 
 static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
 {
-    const char *why = NULL, *help = NULL;
-    Span place = d->w->def->span;
-    const Tensor *t = d->w->def->out[0];
+    Reason r;
+    const Iter *x;
     if (it->reduces) {
-        why = meets(a, d, it);
-        place = d->r->span;
-        help = "run a loop over the result in parallel, or make partial results with `rfactor`";
-    } else if ((why = reads_earlier(a, d, it))) {
-        help = "run a loop over another index in parallel";
-    } else if (te_type[t->type].bits < 8 && d->w->nix && part_of(it, d->root[d->nroots - 1]) && !d->r) {
-        why = "neighbours share a byte";
-    } else if (te_type[t->type].bits < 8 && d->w->nix) {
-        for (int i = 0; i < d->nroots; i++)
-            if (d->root[i]->var == d->w->ix[d->w->nix - 1] && part_of(it, d->root[i])) why = "neighbours share a byte";
+        r = legal_because(meets(a, d, it), d->r->span, "both update it here");
+        r.help = "run a loop over the result in parallel";
+        return r;
     }
-    for (int i = 0; i < plan_index(d, it) && !why; i++)
-        if (d->loop.at[i]->how == LOOP_VECTOR) why = "a loop around it runs in lanes";
-    return (Reason){why, help, place};
-}
-
-static bool refuse(Apply *a, DiagCode code, Span at, const char *what, Reason r, const char *note)
-{
-    if (!r.why) return true;
-    Diag *e = diag_error(a->diags, code, at, what, r.why);
-    diag_note(a->diags, e, r.place, "%s", note);
-    if (r.help) diag_help(a->diags, e, "%s", r.help);
-    return false;
+    r = reads_another(a, d, it);
+    if (r.why) return r;
+    if (shares_bytes(a, d, it)) {
+        r = legal_because("neighbours share a byte", d->w->def->span, "both are written here");
+        r.help = "split it by an even number, and run the outer part in parallel";
+        return r;
+    }
+    if ((x = lanes_outside(d, it)))
+        return legal_because(arena_printf(a->p->l->mem, "`%s`, outside of it, runs in lanes", x->name), x->told, "which was said here");
+    return (Reason){0};
 }
 
 bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at)
 {
-    return refuse(a, D_S111_PARALLEL, at, it->name, not_parallel(a, d, it), "both places are here");
+    return legal_refuse(a, D_S111_PARALLEL, at, it->name, not_parallel(a, d, it));
 }
 
 /* Do the extents of loops inside depend on it? Then lanes would end at different times. */
@@ -310,7 +331,7 @@ static const Iter *uneven(const PlanDef *d, const Iter *it)
     for (int i = plan_index(d, it) + 1; i < d->loop.n; i++)
         for (int x = 0; x < d->nroots; x++)
             for (int y = 0; y < d->nroots; y++)
-                if (part_of(d->loop.at[i], d->root[x]) && part_of(it, d->root[y]) &&
+                if (legal_part_of(d->loop.at[i], d->root[x]) && legal_part_of(it, d->root[y]) &&
                     (te_uses_var(d->root[x]->var->lo, d->root[y]->var) || te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
                     return d->loop.at[i];
     return NULL;
@@ -321,7 +342,7 @@ static bool split_outside(const PlanDef *d, const Iter *it)
 {
     for (int i = plan_index(d, it) + 1; i < d->loop.n; i++)
         for (const Iter *x = d->loop.at[i]; x; x = x->kind == IT_ROOT ? NULL : x->of)
-            if (x->kind == IT_INNER && part_of(it, x->with)) return true;
+            if (x->kind == IT_INNER && legal_part_of(it, x->with)) return true;
     return false;
 }
 
@@ -331,7 +352,7 @@ static bool hidden_uneven(const Expr *e, const PlanDef *d, const Iter *it)
     if (e->op == EX_REDUCE && (!d->red || e != d->red))
         for (int i = 0; i < e->red->nvars; i++)
             for (int x = 0; x < d->nroots; x++)
-                if (part_of(it, d->root[x]) && (te_uses_var(e->red->var[i]->lo, d->root[x]->var) ||
+                if (legal_part_of(it, d->root[x]) && (te_uses_var(e->red->var[i]->lo, d->root[x]->var) ||
                                                 te_uses_var(e->red->var[i]->hi, d->root[x]->var)))
                     return true;
     for (int i = 0; i < te_nchildren(e); i++)
@@ -346,8 +367,7 @@ static const Iter *has_lanes(const PlanDef *d)
     return NULL;
 }
 
-/* The loop in lanes around everything that d computes, its own or one of those that it is computed inside of. */
-static const Iter *lanes_around(const PlanDef *d)
+const Iter *legal_lanes_around(const PlanDef *d)
 {
     for (; d->in; d = d->in)
         for (int i = 0; i <= plan_index(d->in, d->at); i++)
@@ -355,7 +375,7 @@ static const Iter *lanes_around(const PlanDef *d)
     return NULL;
 }
 
-static const PlanDef *computed_inside(const Plan *p, const PlanDef *d, const Iter *it)
+const PlanDef *legal_computed_inside(const Plan *p, const PlanDef *d, const Iter *it)
 {
     for (int i = 0; i < p->n; i++)
         if (!p->def[i].w->gone && p->def[i].in == d && plan_index(d, p->def[i].at) >= plan_index(d, it)) return &p->def[i];
@@ -365,242 +385,47 @@ static const PlanDef *computed_inside(const Plan *p, const PlanDef *d, const Ite
 static Reason not_lanes(Apply *a, const PlanDef *d, const Iter *it)
 {
     Arena *mem = a->p->l->mem;
-    const char *why = reads_earlier(a, d, it), *help = NULL;
     const Iter *x;
     const PlanDef *c;
-    if (why)
-        ;
-    else if (it->reduces && in_order(d) && a->p->l->num.ordered)
-        why = "lanes are partial results, which add up in another order than `ordered` asks for", help = "`--numerics fast` allows it";
-    else if (it->reduces && plan_index(d, it) < plan_accumulator(d))
-        why = "it is a loop of the reduction around its accumulator, where partial results of all lanes would meet";
-    else if ((x = has_lanes(d)) && x != it)
-        why = arena_printf(mem, "`%s` already does", x->name);
-    else if ((x = lanes_around(d)))
-        why = arena_printf(mem, "it is computed inside of `%s`, which does", x->name);
-    else if ((c = computed_inside(a->p, d, it)))
-        why = arena_printf(mem, "`%s` is computed inside of it", c->w->def->name);
-    else if ((x = uneven(d, it)))
-        why = arena_printf(mem, "the range of `%s`, inside of it, depends on it", x->name);
-    else if (split_outside(d, it))
-        why = "the inner part of its split stands outside of it";
-    else if (d->w->def->slot_at >= 0 || hidden_uneven(d->w->rhs, d, it))
-        why = d->w->def->slot_at >= 0 ? "a topk keeps its places one by one" : "a reduction inside has a range that depends on it";
-    for (int i = plan_index(d, it) + 1; i < d->loop.n && !why; i++)
-        if (d->loop.at[i]->how == LOOP_PARALLEL) why = arena_printf(mem, "`%s`, inside of it, runs in parallel", d->loop.at[i]->name);
-    for (int i = 0; i < d->stage.n && !why; i++)
-        if (plan_index(d, d->stage.at[i].at) >= plan_index(d, it)) why = arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name);
-    return (Reason){why, help, d->w->def->span};
+    Span def = d->w->def->span;
+    Reason r = reads_another(a, d, it);
+    if (r.why) return r;
+    if (it->reduces && in_order(d) && a->p->l->num.ordered) {
+        r = legal_because("lanes are partial results, which add up in another order than `ordered` asks for", d->r->span, "this is the reduction");
+        r.help = "`--numerics fast` allows it";
+        return r;
+    }
+    if (it->reduces && plan_index(d, it) < plan_accumulator(d)) {
+        r = legal_because("it is a loop of the reduction around its accumulator, where partial results of all lanes would meet",
+                    d->r->span, "this is the reduction");
+        r.help = "move it inwards with `order`, or take a loop over the result";
+        return r;
+    }
+    if ((x = has_lanes(d)) && x != it)
+        return legal_because(arena_printf(mem, "`%s` already does", x->name), x->told, "which was said here");
+    if ((x = legal_lanes_around(d)))
+        return legal_because(arena_printf(mem, "it is computed inside of `%s`, which does", x->name), x->told, "which was said here");
+    if ((c = legal_computed_inside(a->p, d, it)))
+        return legal_because(arena_printf(mem, "`%s` is computed inside of it", c->w->def->name), c->placed, "which was said here");
+    if ((x = uneven(d, it))) {
+        while (x->kind != IT_ROOT) x = x->of;
+        return legal_because(arena_printf(mem, "the range of `%s`, inside of it, depends on it", x->name), x->var->span, "its range is given here");
+    }
+    if (split_outside(d, it)) return legal_because("the inner part of its split stands outside of it", it->span, "it was split here");
+    if (d->w->def->slot_at >= 0) return legal_because("a topk keeps its places one by one", def, "this is the topk");
+    if (hidden_uneven(d->w->rhs, d, it)) return legal_because("a reduction inside has a range that depends on it", def, "it is a loop of this definition");
+    for (int i = plan_index(d, it) + 1; i < d->loop.n; i++)
+        if (d->loop.at[i]->how == LOOP_PARALLEL)
+            return legal_because(arena_printf(mem, "`%s`, inside of it, runs in parallel", d->loop.at[i]->name), d->loop.at[i]->told, "which was said here");
+    for (int i = 0; i < d->stage.n; i++)
+        if (plan_index(d, d->stage.at[i].at) >= plan_index(d, it))
+            return legal_because(arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name), d->stage.at[i].from->span, "which was said here");
+    return (Reason){0};
 }
 
 bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at)
 {
-    return refuse(a, D_S112_LANES, at, it->name, not_lanes(a, d, it), "it is a loop of this definition");
-}
-
-/* ---- producers ------------------------------------------------------------------------------------------------------------
- */
-static bool is_inside(const PlanDef *c, const PlanDef *d, const Iter *at)
-{
-    for (; c->in; c = c->in)
-        if (c->in == d) return plan_index(d, c->at) >= plan_index(d, at);
-    return false;
-}
-
-static bool in_range_of(Apply *a, const PlanDef *d, const Tensor *t)
-{
-    for (int i = 0; i < d->nroots; i++)
-        if (legal_reads(a, d->root[i]->var->lo, t) || legal_reads(a, d->root[i]->var->hi, t)) return true;
-    return false;
-}
-
-static bool reads_but(const Expr *e, const Tensor *t, const Expr *but)
-{
-    if (e == but) return false;
-    if (e->op == EX_LOAD && e->load.t == t) return true;
-    for (int i = 0; i < te_nchildren(e); i++)
-        if (reads_but(te_child(e, i), t, but)) return true;
-    return false;
-}
-
-/* What reads t after the reduction finds what stands in `it` only when that is no part of the reduction, nor inside of
- * one: not every iteration of these is one, and the last may be none. */
-static const Iter *read_after(const PlanDef *d, const Iter *it, const Tensor *t)
-{
-    if (!d->red || !reads_but(d->w->rhs, t, d->red)) return NULL;
-    for (int i = 0; i <= plan_index(d, it); i++)
-        if (d->loop.at[i]->reduces) return d->loop.at[i];
-    return NULL;
-}
-
-static Reason not_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
-{
-    const Iter *after;
-    Arena *mem = a->p->l->mem;
-    const char *why = NULL;
-    Span place = c->w->def->span;
-    if (c == d) why = "it would be computed inside itself";
-    for (const PlanDef *x = d; x && !why; x = x->in)
-        if (x == c) why = arena_printf(mem, "`%s` is itself computed inside of `%s`", d->w->def->name, c->w->def->name);
-    if (!why && c > d) why = arena_printf(mem, "`%s` is computed before it", d->w->def->name);
-    for (int o = 0; o < c->w->def->nout && !why; o++) {
-        const Tensor *t = c->w->def->out[o];
-        for (int i = 0; i < a->p->n && !why; i++) {
-            const PlanDef *r = &a->p->def[i];
-            if (r->w->gone || !legal_reads(a, r->w->rhs, t)) continue;
-            place = r->w->def->span;
-            if (in_range_of(a, r, t))
-                why = arena_printf(mem, "`%s` reads it in the range of a loop", r->w->def->name);
-            else if (r != d && r != c && !is_inside(r, d, it))
-                why = arena_printf(mem, "`%s` reads it too, outside of `%s.%s`", r->w->def->name, d->w->def->name, it->name);
-            else if (r == d && (after = read_after(d, it, t)))
-                why = arena_printf(mem, "`%s` reads it after the reduction over `%s`", r->w->def->name, after->name);
-        }
-    }
-    for (int i = 0; i <= plan_index(d, it) && !why; i++)
-        if (d->loop.at[i]->how == LOOP_VECTOR) why = arena_printf(mem, "`%s` runs in lanes", d->loop.at[i]->name);
-    if (!why && lanes_around(d)) why = arena_printf(mem, "`%s` is computed inside of a loop in lanes", d->w->def->name);
-    for (int i = (int)(c - a->p->def) + 1; &a->p->def[i] < d && !why; i++) {
-        const Tensor *w = a->p->def[i].w->def->out[0];
-        if (!a->p->def[i].w->gone && w->kind == TK_INOUT && legal_reads(a, c->w->rhs, w))
-            why = arena_printf(mem, "it reads `%s`, which is assigned in between", w->name), place = a->p->def[i].w->def->span;
-    }
-    if (!why && d->w->def->out[0]->kind == TK_INOUT && legal_reads(a, c->w->rhs, d->w->def->out[0]))
-        why = arena_printf(mem, "it reads `%s`, which is being assigned there", d->w->def->out[0]->name);
-    return (Reason){why, NULL, place};
-}
-
-bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
-{
-    return refuse(a, D_S114_AT, a->now->span, c->w->def->name, not_at(a, c, d, it), "here");
-}
-
-bool legal_inline(Apply *a, const PlanDef *c)
-{
-    Arena *mem = a->p->l->mem;
-    const char *why = NULL;
-    if (c->w->def->seq) why = "it is a recurrence";
-    else if (c->w->def->nout > 1) why = "a topk has two results";
-    else if (te_has_reduce(c->w->rhs)) why = "it reduces, and would be computed again for each use";
-    else if (computed_inside(a->p, c, c->loop.n ? c->loop.at[0] : NULL)) why = "others are computed inside of it";
-    for (int i = (int)(c - a->p->def) + 1; i < a->p->n && !why; i++) {
-        const Tensor *w = a->p->def[i].w->def->out[0];
-        if (!a->p->def[i].w->gone && w->kind == TK_INOUT && legal_reads(a, c->w->rhs, w))
-            why = arena_printf(mem, "it reads `%s`, which is assigned before its last use", w->name);
-    }
-    for (int i = 0; i < a->p->n && !why; i++) {
-        const PlanDef *r = &a->p->def[i];
-        if (r->w->gone || r == c) continue;
-        if (in_range_of(a, r, c->w->def->out[0])) why = arena_printf(mem, "`%s` reads it in the range of a loop", r->w->def->name);
-        Loads f = loads(a, r->w->rhs, c->w->def->out[0]);
-        for (int k = 0; k < f.at.n && !why; k++)
-            if (f.at.at[k]->load.other || f.at.at[k]->flag == LOAD_GATHER)
-                why = arena_printf(mem, "`%s` reads it at places that may be outside of it", r->w->def->name);
-        for (int k = 0; k < r->stage.n && !why; k++)
-            if (r->stage.at[k].t == c->w->def->out[0]) why = "it is staged";
-    }
-    if (!why) return true;
-    Diag *e = diag_error(a->diags, D_S115_INLINE, a->now->span, c->w->def->name, why);
-    diag_note(a->diags, e, c->w->def->span, "it is defined here");
-    diag_help(a->diags, e, "`at` computes it where it is used");
-    return false;
-}
-
-/* ---- copies -----------------------------------------------------------------------------------------------------------------
- */
-static Iter *iter_named(const PlanDef *d, const char *name)
-{
-    for (int i = 0; i < d->iter.n; i++)
-        if (ir_streq(d->iter.at[i]->name, name)) return d->iter.at[i];
-    return NULL;
-}
-
-/* All loops that root consists of stand at `at` or outside of it. */
-static bool fixed_there(const PlanDef *d, const Iter *root, const Iter *at)
-{
-    for (int i = plan_index(d, at) + 1; i < d->loop.n; i++)
-        if (part_of(d->loop.at[i], root)) return false;
-    return true;
-}
-
-/* A variable in e that is no index of d: of a reduction, or a topk, that has no loops here. */
-static const Var *hidden(const PlanDef *d, const Expr *e)
-{
-    if (e->op == EX_VAR) {
-        for (int i = 0; i < d->nroots; i++)
-            if (d->root[i]->var == e->var) return NULL;
-        return e->var;
-    }
-    for (int i = 0; i < te_nchildren(e); i++) {
-        const Var *v = hidden(d, te_child(e, i));
-        if (v) return v;
-    }
-    return NULL;
-}
-
-static bool range_is_fixed(const PlanDef *d, const Var *v)
-{
-    for (int i = 0; i < d->nroots; i++)
-        if (te_uses_var(v->lo, d->root[i]->var) || te_uses_var(v->hi, d->root[i]->var)) return false;
-    return !te_has_load(v->lo) && !te_has_load(v->hi);
-}
-
-static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
-{
-    Arena *mem = a->p->l->mem;
-    const SchedLayout *y = &s->from->layout;
-    Loads f = loads(a, d->w->rhs, s->t);
-    for (int i = 1; i < f.at.n; i++)
-        for (int k = 0; k < s->t->rank; k++)
-            if (!low_same(a->p->l, f.at.at[0]->arg[k], f.at.at[i]->arg[k])) return "it is read at different places, and a pack holds one";
-    if (f.under_condition) return "it is read under a condition, and a pack would read it always";
-    const Var *inside = hidden(d, f.at.at[0]);
-    if (inside) return arena_printf(mem, "it depends on `%s`, which is looped over inside of the definition", inside->name);
-    for (int i = 0; i < y->n; i++) {
-        const Iter *it = iter_named(d, y->ix[i].text);
-        if (!it || it->kind != IT_ROOT)
-            return arena_printf(mem, "`%s` is no index of `%s`", y->ix[i].text, d->w->def->name);
-        if (!te_uses_var(f.at.at[0], it->var)) return arena_printf(mem, "`%s` does not depend on `%s`", s->t->name, it->name);
-        if (!range_is_fixed(d, it->var)) return arena_printf(mem, "the range of `%s` is not always the same", it->name);
-        if (i < y->n - 1 && s->factor[i] != 1) return "only the last index of a pack is cut into panels";
-    }
-    for (int i = 0; i < d->nroots; i++) {
-        bool listed = false;
-        for (int k = 0; k < y->n; k++) listed |= ir_streq(y->ix[k].text, d->root[i]->name);
-        if (!listed && te_uses_var(f.at.at[0], d->root[i]->var) && !fixed_there(d, d->root[i], s->at))
-            return arena_printf(mem, "it depends on `%s` too, which is looped over inside of `%s`", d->root[i]->name, s->at->name);
-    }
-    return NULL;
-}
-
-static Reason not_staged(Apply *a, const PlanDef *d, const PlanStage *s)
-{
-    const Iter *after = read_after(d, s->at, s->t);
-    Arena *mem = a->p->l->mem;
-    const char *why = NULL;
-    const Iter *x = NULL;
-    for (int i = 0; i <= plan_index(d, s->at); i++)
-        if (d->loop.at[i]->how == LOOP_VECTOR) x = d->loop.at[i];
-    if (x) why = arena_printf(mem, "`%s` runs in lanes", x->name);
-    else if (s->at->kernel) why = "a microkernel's loops hold nothing else";
-    else if (s->t == d->w->def->out[0]) why = "it is what is computed there";
-    else if (s->t->kind == TK_INOUT && d->w->snapshot) why = "its old values are kept elsewhere";
-    else if (in_range_of(a, d, s->t)) why = "it is read in the range of a loop";
-    else if (after) why = arena_printf(mem, "`%s` reads it after the reduction over `%s` too", d->w->def->name, after->name);
-    else if (s->from->layout.kind == LAYOUT_PACK) why = bad_pack(a, d, s);
-    else if (te_type[s->t->type].bits < 8 && s->t->rank == 0) why = "it has no elements of whole bytes";
-    for (int i = 0; i < d->stage.n && !why; i++)
-        if (d->stage.at[i].from != s->from && d->stage.at[i].t == s->t && (s->from->layout.kind == LAYOUT_PACK || d->stage.at[i].from->layout.kind == LAYOUT_PACK))
-            why = "it is staged already, and one of the copies is packed";
-    for (int i = 0; i < a->p->n && !why; i++)
-        if (!a->p->def[i].w->gone && a->p->def[i].w->def->out[0] == s->t && a->p->def[i].in == d)
-            why = arena_printf(mem, "`%s` is computed inside of `%s` already", s->t->name, d->w->def->name);
-    return (Reason){why, NULL, d->w->def->span};
-}
-
-bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s)
-{
-    return refuse(a, D_S117_STAGE, a->now->span, s->t->name, not_staged(a, d, s), "it is read here");
+    return legal_refuse(a, D_S112_LANES, at, it->name, not_lanes(a, d, it));
 }
 
 /* ---- registers --------------------------------------------------------------------------------------------------------------
@@ -622,12 +447,12 @@ static Reason not_accumulated(Apply *a, const PlanDef *d, const Iter *it, DType 
             why = arena_printf(mem, "the extent of `%s` is not known", d->loop.at[i]->name);
             help = "split it, or give the size with `--dim`";
         }
-    return (Reason){why, help, d->w->def->span};
+    return (Reason){why, help, {{d->w->def->span, "it is defined here"}}};
 }
 
 bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t)
 {
-    return refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, not_accumulated(a, d, it, t), "it is defined here");
+    return legal_refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, not_accumulated(a, d, it, t));
 }
 
 static bool mismatch(Apply *a, const PlanDef *d, const char *name, const char *why, const char *help)
@@ -675,7 +500,7 @@ bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *nam
         for (int k = 0; k < 3; k++)
             if (d->stage.at[i].at == loop[k])
                 return mismatch(a, d, name, arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name), NULL);
-    if (lanes_around(d)) return mismatch(a, d, name, "it is computed inside of a loop in lanes", NULL);
+    if (legal_lanes_around(d)) return mismatch(a, d, name, "it is computed inside of a loop in lanes", NULL);
     return legal_order(a, d, order, D_S110_ORDER);
 }
 
@@ -685,14 +510,13 @@ bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop)
     const Iter *it = loop[1];
     for (int i = 0; i < d->nroots; i++) {
         const Iter *r = d->root[i];
-        if (!r->reduces || !part_of(loop[2], r)) continue;
+        if (!r->reduces || !legal_part_of(loop[2], r)) continue;
         for (int k = 0; k < d->nroots; k++)
-            if ((part_of(it, d->root[k]) || part_of(loop[0], d->root[k])) &&
+            if ((legal_part_of(it, d->root[k]) || legal_part_of(loop[0], d->root[k])) &&
                 (te_uses_var(r->var->hi, d->root[k]->var) || te_uses_var(r->var->lo, d->root[k]->var)))
                 return mismatch(a, d, "outer", "the range of the reduction depends on rows or columns", NULL);
     }
     if (hidden_uneven(d->w->rhs, d, it)) return mismatch(a, d, "outer", "a reduction inside has a range that depends on the columns", NULL);
-    if (reads_earlier(a, d, it)) return mismatch(a, d, "outer", reads_earlier(a, d, it), NULL);
     return true;
 }
 
@@ -713,8 +537,8 @@ static bool fused_evenly(Apply *a, const PlanDef *d)
         const Iter *it = d->iter.at[i];
         if (it->kind != IT_FUSED || even(a, d, it->with)) continue;
         Reason r = {arena_printf(a->p->l->mem, "`%s` was fused from parts that must have the same extent everywhere", it->name),
-                    NULL, it->span};
-        return refuse(a, D_S114_AT, a->now->span, d->w->def->name, r, "here");
+                    NULL, {{it->span, "it was fused here"}}};
+        return legal_refuse(a, D_S114_AT, a->now->span, d->w->def->name, r);
     }
     return true;
 }
@@ -732,8 +556,8 @@ static bool pieces_apart(Apply *a, const PlanDef *d)
         waits |= it->reduces && i < plan_accumulator(d);
         if (!waits || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by) continue;
         Reason r = {arena_printf(a->p->l->mem, "partial results of the pieces of `%s` would share their places", it->with->name),
-                    NULL, it->span};
-        return refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, r, "it is cut into pieces here");
+                    NULL, {{it->span, "it is cut into pieces here"}}};
+        return legal_refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, r);
     }
     return true;
 }

@@ -29,6 +29,7 @@ struct Iter {
     int64_t factor;  /* OUTER, INNER */
     SchedTail tail;  /* OUTER, INNER */
     LoopKind how;
+    Span told;       /* what said how */
     int width;       /* VECTOR: lanes */
     bool kernel;     /* a loop of a microkernel: fixed */
     int64_t unit;    /* OUTER under compose: pieces are multiples of it, what is left of it is masked; 0: 1 */
@@ -72,6 +73,7 @@ struct PlanDef {
     VEC(Iter *) iter; /* all that ever were, for names */
     PlanDef *in;      /* computed inside loop `at` of this definition; NULL: a root */
     Iter *at;
+    Span placed; /* what said so */
     SchedScope scope;
     Iter *accum;      /* inside of which loop the accumulator is opened; NULL: the default place */
     DType accum_type; /* DT_NONE: that of the terms */

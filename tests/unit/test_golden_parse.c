@@ -2,10 +2,14 @@
  * stands beside it: NAME.err, the rendered reports, or NAME.fmt, the formatted text when there are none.
  *
  * The schedules of tests/golden/assign/NAME.sched are for the ops of op.te there; NAME.out has the values of their
- * params, or the reports. The first line may be `# NAME=VALUE …`: sizes of dims, and params as by --set. With --update
- * they are written anew. */
+ * params, or the reports. The first line may be `# NAME=VALUE …`: sizes of dims, and params as by --set.
+ *
+ * The schedules of tests/golden/apply/STATEMENT/NAME.sched are applied to the ops of apply/op.te. NAME.tile has the
+ * program before the last statement and after it, NAME.err the reports. `ordered` in the first line sets the numerics.
+ * With --update all are written anew. */
 #include "frontend/frontend.h"
 #include "frontend/sched.h"
+#include "schedule/schedule.h"
 #include "tests/unit/check.h"
 
 #include <dirent.h>
@@ -61,6 +65,7 @@ static void format_sched(Arena *a, const Source *src, Diags *d, Text *out)
 /* ---- assignments --------------------------------------------------------------------------------------------- */
 
 typedef struct Given {
+    bool ordered;
     int ndims, nsets;
     SchedSet dim[16], set[16];
 } Given;
@@ -71,9 +76,10 @@ static Given read_given(Arena *a, const char *text)
     Given g = {0};
     size_t n = strcspn(text, "\n");
     char *line = arena_strndup(a, text, n), *save = NULL;
-    if (*line != '#' || !strchr(line, '=')) return g;
+    if (*line != '#' || (!strchr(line, '=') && !ir_streq(line, "# ordered"))) return g;
     for (char *w = strtok_r(line + 1, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
         char *eq = strchr(w, '=');
+        g.ordered |= ir_streq(w, "ordered");
         if (!eq) continue;
         *eq = 0;
         SchedSet s = {w, eq + 1};
@@ -86,15 +92,16 @@ static Given read_given(Arena *a, const char *text)
     return g;
 }
 
-static TeOp *find_op(Arena *a, const char *name, const Given *g, Diags *d)
+static TeOp *find_op(Arena *a, const char *folder, const char *name, const Given *g, Diags *d)
 {
     Source *src = NEW(a, Source);
     src->name = "op.te";
-    src->text = read_file(a, GOLDEN "assign/op.te", &src->len);
+    src->text = read_file(a, arena_printf(a, GOLDEN "%sop.te", folder), &src->len);
     AstFile *f = fe_parse(a, src, d);
     for (int i = 0; i < f->nitems; i++) {
         if (!f->item[i].op || !ir_streq(f->item[i].op->name.text, name)) continue;
         TeOp *op = fe_check(a, f, f->item[i].op, 0, NULL, d);
+        if (!op || !sched_check_bounds(op, d)) return NULL;
         int64_t *value = NEW_ARRAY(a, int64_t, op->ndims + 1);
         for (int k = 0; k < op->ndims; k++) {
             value[k] = -1;
@@ -106,25 +113,52 @@ static TeOp *find_op(Arena *a, const char *name, const Given *g, Diags *d)
     return NULL;
 }
 
+static const Target target = {.name = "cpu", .vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32768, .l2 = 1 << 20, .cores = 4};
+
 static void assign(Arena *a, const Source *src, Diags *d, Text *out)
 {
-    static const Target t = {.vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32768, .l2 = 1 << 20, .cores = 4};
     Given g = read_given(a, src->text);
     SchedFile *f = sched_parse(a, src, d);
     CHECK(d->errors == 0);
     for (int i = 0; i < f->n && !d->errors; i++) {
         const Sched *s = f->sched[i];
-        const TeOp *op = find_op(a, s->op.text, &g, d);
+        const TeOp *op = find_op(a, "assign/", s->op.text, &g, d);
         int64_t *param = NEW_ARRAY(a, int64_t, s->nparams + 1);
         if (!CHECK(op != NULL)) continue;
-        if (!sched_assign(a, s, op, &t, g.nsets, g.set, NULL, NULL, d, param)) continue;
+        if (!sched_assign(a, s, op, &target, g.nsets, g.set, NULL, NULL, d, param)) continue;
         SchedValue v = {true, 1};
-        SchedEnv env = {.sched = s, .param = param, .op = op, .target = &t};
+        SchedEnv env = {.sched = s, .param = param, .op = op, .target = &target};
         if (s->when && !sched_eval(&env, s->when, d, &v)) continue;
         text_printf(out, "%s:", s->name.text);
         for (int k = 0; k < s->nparams; k++) text_printf(out, " %s = %lld", s->param[k].name.text, (long long)param[k]);
         if (s->when) text_printf(out, " when %s", !v.known ? "undecided" : v.i ? "true" : "false");
         text_char(out, '\n');
+    }
+    render(out, d);
+}
+
+/* ---- what a statement does -------------------------------------------------------------------------------------- */
+
+static void apply(Arena *a, const Source *src, Diags *d, Text *out)
+{
+    Given g = read_given(a, src->text);
+    SchedFile *f = sched_parse(a, src, d);
+    const TeOp *op = !d->errors && f->n == 1 ? find_op(a, "apply/", f->sched[0]->op.text, &g, d) : NULL;
+    if (CHECK(op && f->sched[0]->nstmts > 0)) {
+        Sched before = *f->sched[0];
+        before.nstmts--;
+        SchedUse u = {&before, &target, {.ordered = g.ordered, .p = 1}, 4, g.nsets, g.set};
+        TileProg *p = sched_lower_with(a, &u, op, d, NULL), *q = NULL;
+        u.sched = f->sched[0];
+        if (p) q = sched_lower_with(a, &u, op, d, NULL);
+        if (q) {
+            CHECK_STR(tile_verify(a, q), NULL);
+            const char *last = src->text + f->sched[0]->stmt[before.nstmts]->span.at;
+            text_add(out, "# before\n");
+            tile_print(out, p);
+            text_printf(out, "\n# after %.*s\n", (int)strcspn(last, "\n"), last);
+            tile_print(out, q);
+        }
     }
     render(out, d);
 }
@@ -144,8 +178,9 @@ static const Suite suite[] = {
     {"assign/", ".sched", assign, "out", "out", 10},
 };
 
-static void one(const Suite *s, const char *name, int stem, bool update)
+static bool one(const Suite *s, const char *name, int stem, bool update)
 {
+    bool good = false;
     Arena *a = arena_new();
     Source src = {.name = name};
     src.text = read_file(a, arena_printf(a, GOLDEN "%s%s", s->folder, name), &src.len);
@@ -159,31 +194,49 @@ static void one(const Suite *s, const char *name, int stem, bool update)
         /* and not the other one */
         CHECK(!strcmp(ending, other) ||
               !read_file(a, arena_printf(a, GOLDEN "%s%.*s.%s", s->folder, stem, name, other), NULL));
+        good = !d.errors;
     }
     arena_free(a);
+    return good;
 }
 
-static void all(const Suite *s, bool update)
+/* Returns how many are good, and in *bad how many are not. */
+static int all(const Suite *s, bool update, int *bad)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s%s", GOLDEN, s->folder);
     DIR *dir = opendir(path);
-    if (!CHECK(dir != NULL)) return;
-    int files = 0;
+    if (!CHECK(dir != NULL)) return 0;
+    int files = 0, good = 0;
     size_t ending = strlen(s->ending);
     for (struct dirent *e; (e = readdir(dir));) {
         size_t n = strlen(e->d_name);
         if (n <= ending || strcmp(e->d_name + n - ending, s->ending)) continue;
-        one(s, e->d_name, (int)(n - ending), update);
+        good += one(s, e->d_name, (int)(n - ending), update);
         files++;
     }
     closedir(dir);
     CHECK(files > s->least);
+    *bad = files - good;
+    return good;
+}
+
+/* Each statement is accepted three times and refused three times; one that is not in this version is refused. */
+static void all_applied(bool update)
+{
+    for (int i = 0; i < SS_COUNT; i++) {
+        char folder[64];
+        snprintf(folder, sizeof folder, "apply/%s/", sched_stmt_name[i]);
+        Suite s = {folder, ".sched", apply, "tile", "err", 0};
+        int bad = 0, good = all(&s, update, &bad);
+        if (good > 0 && !(CHECK(good >= 3) & CHECK(bad >= 3))) printf("in %s\n", folder);
+    }
 }
 
 int main(int argc, char **argv)
 {
     bool update = argc > 1 && !strcmp(argv[1], "--update");
-    for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) all(&suite[i], update);
+    for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) all(&suite[i], update, &(int){0});
+    all_applied(update);
     return check_done();
 }
