@@ -284,8 +284,9 @@ static Val literal(Sema *s, const AstExpr *a, bool neg, Span span)
 /* `a < b < c` compares the truth value of `a < b` with c. */
 static bool chained(Sema *s, const AstExpr *a, const Val *v)
 {
+    if (a->kind != AST_BINARY || !compares(a->op)) return false;
     const AstExpr *x = a->arg[0], *y = a->arg[1];
-    if (a->kind != AST_BINARY || !compares(a->op) || x->kind != AST_BINARY || !compares(x->op)) return false;
+    if (x->kind != AST_BINARY || !compares(x->op)) return false;
     if (fe_bad(v[0]) || fe_bad(v[1]) || (v[1].e ? v[1].e->type == DT_U1 : v[1].p->wild)) return false;
     const char *left = fe_src(s, x->span), *right = fe_src(s, y->span);
     Diag *d = FE_ERROR(s, D_T011_CHAIN, a->span, left, right);
