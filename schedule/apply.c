@@ -306,12 +306,8 @@ static bool do_inline(Apply *a, const SchedStmt *s)
     PlanDef *c = let_named(a, &s->subject);
     if (!c || !legal_inline(a, c)) return false;
     fuse_inline_one(a->p->l, (int)(c - a->p->def));
-    for (int i = 0; i < a->p->n; i++) {
-        PlanDef *d = &a->p->def[i];
-        if (d->w->gone || !d->r) continue;
-        d->red = plan_primary(a->p->l, d->w); /* the same reduction, rebuilt around what was inlined */
-        d->r = d->red->red;
-    }
+    for (int i = 0; i < a->p->n; i++)
+        if (!a->p->def[i].w->gone) plan_reduction(a->p, &a->p->def[i]);
     return true;
 }
 

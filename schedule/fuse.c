@@ -48,9 +48,19 @@ typedef struct Replace {
     const Tensor *t;
     const Def *def;
     Expr *rhs;
+    Expr **at, *made; /* the last place that it was read at, and what came of it: a value read twice is computed once */
 } Replace;
 
 static Expr *replace(Replace *r, Expr *e);
+
+static Expr *value_at(Replace *r, Expr **arg)
+{
+    bool same = r->made;
+    for (int i = 0; same && i < r->def->nix; i++) same = low_same(r->l, r->at[i], arg[i]);
+    if (same) return r->made;
+    r->at = arg;
+    return r->made = te_substitute(r->l->op, r->rhs, r->def->nix, r->def->ix, arg);
+}
 
 static Expr *replace_reduce(Replace *r, Expr *e)
 {
@@ -73,7 +83,7 @@ static Expr *replace_parts(Replace *r, Expr *e)
         arg[i] = replace(r, e->arg[i]);
         same = same && arg[i] == e->arg[i];
     }
-    if (e->op == EX_LOAD && e->load.t == r->t) return te_substitute(r->l->op, r->rhs, r->def->nix, r->def->ix, arg);
+    if (e->op == EX_LOAD && e->load.t == r->t) return value_at(r, arg);
     if (e->op == EX_LOAD) {
         Expr *other = e->load.other ? replace(r, e->load.other) : NULL;
         if (same && other == e->load.other) return e;
@@ -139,12 +149,11 @@ static bool writes_between(const Lower *l, int from, int to, const Tensor *t)
     return false;
 }
 
-/* Is the access read once per iteration of its reader, at the reader's own indices and outside its reductions? */
-static bool pointwise(const Work *reader, const Use *u)
+bool fuse_at_own_place(const Work *reader, const Expr *load)
 {
-    if (u->depth > 0 || u->load->nargs != reader->nix) return false;
+    if (load->nargs != reader->nix) return false;
     for (int i = 0; i < reader->nix; i++)
-        if (u->load->arg[i]->op != EX_VAR || u->load->arg[i]->var != reader->ix[i]) return false;
+        if (load->arg[i]->op != EX_VAR || load->arg[i]->var != reader->ix[i]) return false;
     return true;
 }
 
@@ -157,16 +166,19 @@ static bool should_inline(Lower *l, int i)
     const Def *d = w->def;
     if (d->nout != 1 || d->out[0]->kind != TK_LET || d->seq) return false;
     bool reduces = te_has_reduce(w->rhs), cheap = !reduces && cost_of(l, w->rhs) <= CHEAP;
-    int uses = 0;
+    int reader = -1;
     for (int k = i + 1; k < l->nworks; k++) {
         if (l->work[k].gone) continue;
         Uses u = uses_of(l, l->work[k].rhs);
         for (int n = 0; n < u.n; n++) {
             if (u.at[n].load->load.t != d->out[0]) continue;
             if (w->depth + l->work[k].depth > DEEP) return false;
-            uses++;
             if (u.at[n].in_range || u.at[n].load->load.other || u.at[n].load->flag == LOAD_GATHER) return false;
-            if (!cheap && (uses > 1 || !pointwise(&l->work[k], &u.at[n]))) return false;
+            /* What takes long is computed once: by one reader, for each of its iterations. */
+            if (!cheap && (u.at[n].depth || (reader >= 0 && reader != k) || !fuse_at_own_place(&l->work[k], u.at[n].load)))
+                return false;
+            if (reduces && te_has_reduce(l->work[k].rhs)) return false;
+            reader = k;
             Uses mine = uses_of(l, w->rhs);
             for (int m = 0; m < mine.n; m++)
                 if (writes_between(l, i, k, mine.at[m].load->load.t)) return false;
@@ -178,7 +190,7 @@ static bool should_inline(Lower *l, int i)
 void fuse_inline_one(Lower *l, int i)
 {
     Work *w = &l->work[i];
-    Replace r = {l, w->def->out[0], w->def, w->rhs};
+    Replace r = {.l = l, .t = w->def->out[0], .def = w->def, .rhs = w->rhs};
     low_walk(l);
     for (int k = i + 1; k < l->nworks; k++) {
         Expr *was = l->work[k].rhs;

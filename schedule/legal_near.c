@@ -114,6 +114,35 @@ bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it)
     return legal_refuse(a, D_S114_AT, a->now->span, c->w->def->name, not_at(a, c, d, it));
 }
 
+/* A reduction is computed for each iteration of the one definition that reads it, there and nowhere else. */
+static Reason not_inline_reduction(Apply *a, const PlanDef *c)
+{
+    Arena *mem = a->p->l->mem;
+    const PlanDef *by = NULL;
+    Span def = c->w->def->span;
+    for (int i = 0; i < a->p->n; i++) {
+        const PlanDef *r = &a->p->def[i];
+        Loads f = {0};
+        if (!r->w->gone && r != c) f = legal_find(a, r->w->rhs, c->w->def->out[0]);
+        if (!f.at.n) continue;
+        const char *why = NULL, *name = r->w->def->name;
+        if (by)
+            why = arena_printf(mem, "it reduces, and would be computed for `%s` and again for `%s`", by->w->def->name, name);
+        else if (te_has_reduce(r->w->rhs))
+            why = arena_printf(mem, "it reduces, and so does `%s`, which reads it", name);
+        for (int k = 0; k < f.at.n && !why; k++)
+            if (!fuse_at_own_place(r->w, f.at.at[k]))
+                why = arena_printf(mem, "it reduces, and `%s` would compute it again where it reads it at other places than its own", name);
+        if (why) {
+            Reason x = legal_because(why, f.at.at[0]->span, "it is read here");
+            x.note[1].at = def, x.note[1].text = "it is defined here";
+            return x;
+        }
+        by = r;
+    }
+    return (Reason){0};
+}
+
 static Reason not_inline(Apply *a, const PlanDef *c)
 {
     Arena *mem = a->p->l->mem;
@@ -121,7 +150,8 @@ static Reason not_inline(Apply *a, const PlanDef *c)
     Span def = c->w->def->span;
     if (c->w->def->seq) return legal_because("it is a recurrence", def, "it is defined here");
     if (c->w->def->nout > 1) return legal_because("a topk has two results", def, "it is defined here");
-    if (te_has_reduce(c->w->rhs)) return legal_because("it reduces, and would be computed again for each use", def, "it is defined here");
+    Reason twice = te_has_reduce(c->w->rhs) ? not_inline_reduction(a, c) : (Reason){0};
+    if (twice.why) return twice;
     if ((in = legal_computed_inside(a->p, c, c->loop.n ? c->loop.at[0] : NULL)))
         return legal_because(arena_printf(mem, "`%s` is computed inside of it", in->w->def->name), in->placed, "which was said here");
     for (int i = (int)(c - a->p->def) + 1; i < a->p->n; i++) {

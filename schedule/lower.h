@@ -163,6 +163,7 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
  */
 void fuse_inline(Lower *l);
 void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
+bool fuse_at_own_place(const Work *reader, const Expr *load); /* the load's indices are the reader's own, in their order */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
 bool fuse_self_earlier(const Lower *l, const Work *w,

@@ -43,6 +43,18 @@ static void new_def(Plan *p, PlanDef *d, Work *w)
     for (int i = 0; d->r && i < d->r->nvars; i++) add_root(p, d, d->r->var[i], true);
 }
 
+void plan_reduction(Plan *p, PlanDef *d)
+{
+    bool had = d->r;
+    d->red = plan_primary(p->l, d->w);
+    d->r = d->red ? d->red->red : NULL;
+    if (had || !d->r) return;
+    Iter **root = NEW_ARRAY(p->l->mem, Iter *, d->nroots + d->r->nvars + 1);
+    for (int i = 0; i < d->nroots; i++) root[i] = d->root[i];
+    d->root = root;
+    for (int i = 0; i < d->r->nvars; i++) add_root(p, d, d->r->var[i], true);
+}
+
 Plan *plan_new(Lower *l)
 {
     Plan *p = NEW(l->mem, Plan);

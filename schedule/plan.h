@@ -103,6 +103,8 @@ struct View {
 /* ---- plan.c ---------------------------------------------------------------------------------------------------------
  */
 Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no loops */
+/* The reduction anew, after the right side changed: rebuilt around what was inlined, or, its loops innermost, inlined. */
+void plan_reduction(Plan *p, PlanDef *d);
 PlanDef *plan_find(const Plan *p, const char *name);
 Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
 int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
