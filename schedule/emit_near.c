@@ -234,39 +234,107 @@ static void bind_all(Emit *e)
     }
 }
 
-/* Panels: for each the indices in the order of the pack, the last one's places inside a panel innermost. */
-static void copy_pack(Emit *e, View *v, Expr **len, Span at)
+/* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1: none.
+ * Blocks are then read along the one and stored along the other. */
+static int turned(const Emit *e, const View *v)
+{
+    int last = v->nix - 1, bits = te_type[v->of->type].bits;
+    if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
+    if (plan_stride(e->l, v->load, v->ix[last]->var) == STRIDE_1) return -1;
+    for (int i = 0; i < last; i++)
+        if (plan_stride(e->l, v->load, v->ix[i]->var) == STRIDE_1) return i;
+    return -1;
+}
+
+typedef struct PackLoops { /* of one panel */
+    Expr *base; /* places before it */
+    Expr **lo, **hi;    /* by index of the pack, from its origin */
+    int lanes_over, width, innermost; /* width 0: no lanes */
+} PackLoops;
+
+/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. */
+static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
 {
     Lower *l = e->l;
-    int n = v->nix, last = n - 1;
-    Loop panel, *lp = NEW_ARRAY(l->mem, Loop, n + 1);
-    Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
-    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1);
-    for (int i = 0; i < n; i++) was[i] = v->ix[i]->at;
-    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
-             ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
-    Expr *base = ix_op(l, EX_MUL, ix_var(l, panel.var), f);
+    int n = v->nix, last = n - 1, k = 0, *order = NEW_ARRAY(l->mem, int, n + 1);
+    Loop *lp = NEW_ARRAY(l->mem, Loop, n + 1);
+    for (int i = 0; i < last; i++)
+        if (i != c->innermost) order[k++] = i;
+    if (c->innermost >= 0) order[k++] = c->innermost;
+    order[k++] = last;
     for (int i = 0; i < n; i++) {
-        Expr *hi = i == last ? ix_op(l, EX_MIN, f, lin_sub(l, len[i], base)) : len[i];
-        low_loop(l, &lp[i], v->ix[i]->name, ix_int(l, 0), hi, at);
-        Expr *x = ix_var(l, lp[i].var);
-        if (i == last) {
-            low_limited(l, x, v->factor[last] - 1);
-            x = ix_op(l, EX_ADD, base, x);
+        int x = order[i];
+        low_loop(l, &lp[i], v->ix[x]->name, c->lo[x], c->hi[x], at);
+        Expr *p = ix_var(l, lp[i].var);
+        if (x == last) {
+            low_limited(l, p, v->factor[last] - 1);
+            p = ix_op(l, EX_ADD, c->base, p);
         }
-        v->ix[i]->at = ix_op(l, EX_ADD, v->origin[i], x);
+        v->ix[x]->at = ix_op(l, EX_ADD, v->origin[x], p);
     }
     bind_all(e);
-    bool lanes = !l->in_lanes && plan_stride(l, v->load, v->ix[last]->var) == STRIDE_1 && te_type[v->of->type].bits >= 8;
     bool was_lanes = l->in_lanes;
-    l->in_lanes |= lanes;
+    l->in_lanes |= c->width > 0;
     int rank;
     Expr **to = pack_place(l, v, &rank);
     low_emit(l, tile_store(l->p, v->buf, to, low_expr(l, v->load), at));
     l->in_lanes = was_lanes;
-    for (int i = last; i >= 0; i--)
-        low_loop_end(l, &lp[i], 1, i == last && lanes ? LOOP_VECTOR : LOOP_SERIAL,
-                     i == last && lanes ? (int)v->factor[last] : 0, NULL, 0);
+    for (int i = last; i >= 0; i--) {
+        bool lanes = c->width && order[i] == c->lanes_over, rows = c->width && order[i] == last && !lanes;
+        low_loop_end(l, &lp[i], 1, lanes ? LOOP_VECTOR : rows ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0, NULL, 0);
+    }
+}
+
+/* A whole panel by blocks, in lanes over `over`; gives where that ends, for what is left. NULL: nothing is left. */
+static Expr *copy_blocks(Emit *e, View *v, PackLoops c, int over, Expr *places, Span at)
+{
+    Lower *l = e->l;
+    int last = v->nix - 1;
+    int64_t known, all;
+    Expr *full = ix_int(l, v->factor[last]), **hi = NEW_ARRAY(l->mem, Expr *, v->nix + 1);
+    bool sure = ix_known(l, places, &known) && known % v->factor[last] == 0;
+    c.width = target_lanes(l->target, te_type[v->of->type].bits >= 64 ? 8 : 4);
+    if (c.width > 16) c.width = 16;
+    Expr *w = ix_int(l, c.width), *blocks = ix_op(l, EX_MUL, ix_op(l, EX_DIV, c.hi[over], w), w);
+    Expr *whole = te_node(l->op, EX_GE, DT_U1, 2, (Expr *[]){lin_sub(l, places, c.base), full}, at);
+    Expr *all_of = c.hi[over];
+    for (int i = 0; i < last; i++) hi[i] = i == over ? blocks : c.hi[i];
+    hi[last] = full;
+    c.hi = hi;
+    c.lanes_over = c.innermost = over;
+    if (sure) {
+        copy_panel(e, v, &c, at);
+        return ix_known(l, all_of, &all) && all % c.width == 0 ? NULL : blocks;
+    }
+    Nest n;
+    low_open(l, &n);
+    copy_panel(e, v, &c, at);
+    low_emit(l, tile_if(l->p, whole, low_close(l, &n), (Block){0}, at));
+    return te_node(l->op, EX_SELECT, DT_INDEX, 3, (Expr *[]){whole, blocks, ix_int(l, 0)}, at);
+}
+
+/* Panels, one after another. */
+static void copy_pack(Emit *e, View *v, Expr **len, Span at)
+{
+    Lower *l = e->l;
+    int n = v->nix, last = n - 1, over = turned(e, v);
+    Loop panel;
+    Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
+    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1), **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
+    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
+             ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
+    Expr *base = ix_op(l, EX_MUL, ix_var(l, panel.var), f);
+    for (int i = 0; i < n; i++) {
+        was[i] = v->ix[i]->at;
+        lo[i] = ix_int(l, 0);
+        hi[i] = i == last ? ix_op(l, EX_MIN, f, lin_sub(l, len[i], base)) : len[i];
+    }
+    PackLoops c = {.base = base, .lo = lo, .hi = hi, .innermost = -1};
+    if (over >= 0)
+        lo[over] = copy_blocks(e, v, c, over, len[last], at);
+    else if (!l->in_lanes && plan_stride(l, v->load, v->ix[last]->var) == STRIDE_1 && te_type[v->of->type].bits >= 8)
+        c.lanes_over = last, c.width = (int)v->factor[last];
+    if (over < 0 || lo[over]) copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);
     for (int i = 0; i < n; i++) v->ix[i]->at = was[i];
     bind_all(e);

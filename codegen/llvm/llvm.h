@@ -182,6 +182,8 @@ Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
 void cg_finish_streams(Fn *f); /* before f returns */
 void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
+LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v);                        /* a vector, as t holds it */
+void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v); /* encoded, at consecutive elements */
 LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
 
 /* ---- range.c --------------------------------------------------------------------------------------------------------
@@ -215,6 +217,8 @@ void cg_update_lanes(Fn *f, const Stmt *s, Val off); /* one place for all lanes,
 /* ---- loop.c ---------------------------------------------------------------------------------------------------------
  */
 void cg_loop(Fn *f, const Stmt *s);
+/* transpose.c: an unrolled loop in lanes whose n iterations store a block along its other side; false: none such. */
+bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n);
 /* for i = lo, lo + step, … below hi { … }: cg_count_open returns i (i64), body follows, then cg_count_close. */
 typedef struct Count {
     LLVMBasicBlockRef body, exit, join;

@@ -497,6 +497,14 @@ void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m)
     store_lanes(f, t, p, off, raw ? x : cg_encode(f, t->type, p->rep, x), m);
 }
 
+LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v) { return cg_encode(f, t->type, f->place[t->id].rep, cg_vec(f, v)); }
+
+void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v)
+{
+    const Place *p = &f->place[t->id];
+    store(f, t, p, v, at(f, p, off));
+}
+
 /* One prefetch for each line of cache that the lanes touch, when they are consecutive; else for the first lane. */
 void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write)
 {

@@ -260,11 +260,43 @@ static void all_forms(const char *only)
         }
 }
 
+/* Blocks that are read along one side and stored along the other, n columns of w lanes. */
+static void turned(DType from, DType to, int w)
+{
+    static const int columns[] = {2, 3, 4, 6, 8, 14, 15, 16, 17, 24, 31, 32, 33};
+    enum { COLUMNS = sizeof columns / sizeof columns[0] };
+    Arena *mem = arena_new();
+    Text s = {.mem = mem};
+    const char *a = te_type[from].name, *b = te_type[to].name;
+    text_printf(&s, "tile turned @cpu numerics ordered:1 [N in 0..100, M in 0..10] (X: %s[M * 20, N]) -> (", a);
+    for (int i = 0; i < COLUMNS; i++) text_printf(&s, "%sY%d: %s[N + 1, %d]", i ? ", " : "", i, b, columns[i] + 1);
+    text_add(&s, ") {\n");
+    for (int i = 0; i < COLUMNS; i++)
+        text_printf(&s, "  for k in 0..N vector %d { for j in 0..%d unroll { Y%d[k, j] = %s(X[j, k]) } }\n", w, columns[i], i, from == to ? "" : b);
+    text_add(&s, "}\n");
+    Kernel k = compile(s.s, plain);
+    run_sizes(&k, 5, 0);
+    release(&k);
+    arena_free(mem);
+}
+
+static void all_turned(void)
+{
+    static const DType t[] = {DT_F16, DT_BF16, DT_F32, DT_F64, DT_I16, DT_I8, DT_I64};
+    for (int i = 0; i < (int)(sizeof t / sizeof *t); i++)
+        for (int w = 2; w <= 16; w *= 2) turned(t[i], t[i], w);
+    turned(DT_F16, DT_F32, 8);
+    turned(DT_F32, DT_F64, 8);
+}
+
 int main(int argc, char **argv)
 {
     Arena *mem = arena_new();
     if (!cg_start(mem)) return check_done();
-    if (argc < 2) reductions();
+    if (argc < 2) {
+        reductions();
+        all_turned();
+    }
     all_forms(argc > 1 ? argv[1] : NULL);
     cg_engine_free(engine);
     arena_free(mem);

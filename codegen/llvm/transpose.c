@@ -1,0 +1,119 @@
+/* transpose: a block of elements that is read along one of its sides and stored along the other, as panels are packed:
+ *
+ *     for k in … vector W { for j in 0..n unroll { buf[…, k, …, j] = value } }
+ *
+ * n vectors over k are made, transposed in registers, and stored as W rows of n consecutive elements, where scattering
+ * them would take a store each. In 128-bit lanes pairs of units of 1, 2, … elements are interleaved, which is one
+ * instruction on x86 (unpcklps, unpcklpd, …); then whole 128-bit parts change places. */
+#include "codegen/llvm/llvm.h"
+
+enum { LANE = 16, MOST = 32 }; /* bytes; vectors */
+
+static LLVMValueRef pick2(Fn *f, LLVMValueRef a, LLVMValueRef b, const int *from, int n)
+{
+    LLVMValueRef ix[64];
+    for (int i = 0; i < n; i++) ix[i] = cg_int(f->c->i32, from[i]);
+    return LLVMBuildShuffleVector(f->b, a, b, LLVMConstVector(ix, (unsigned)n), "");
+}
+
+/* In each part of e elements the low (else high) halves of a and b, unit by unit. */
+static LLVMValueRef interleave(Fn *f, LLVMValueRef a, LLVMValueRef b, int w, int e, int unit, bool high)
+{
+    int from[64];
+    for (int i = 0; i < w; i++) {
+        int part = i / e * e, in = i % e, place = in / unit;
+        from[i] = part + (high ? e / 2 : 0) + place / 2 * unit + in % unit + (place % 2 ? w : 0);
+    }
+    return pick2(f, a, b, from, w);
+}
+
+/* Parts of e elements, in groups of `far` of them: a's low group with b's low group, or the high ones. */
+static LLVMValueRef swap_parts(Fn *f, LLVMValueRef a, LLVMValueRef b, int w, int e, int far, bool high)
+{
+    int from[64], size = e * far;
+    for (int i = 0; i < w; i++) {
+        bool second = i / size % 2;
+        from[i] = second ? w + i - (high ? 0 : size) : i + (high ? size : 0);
+    }
+    return pick2(f, a, b, from, w);
+}
+
+static int reversed(int x, int n)
+{
+    int r = 0;
+    for (int b = 1; b < n; b *= 2) r = 2 * r + !!(x & b);
+    return r;
+}
+
+/* v[j][k] of w vectors of w lanes each; row[k] gets v[0][k], v[1][k], … e: elements of 128 bits. */
+static void transpose(Fn *f, LLVMValueRef *v, LLVMValueRef *row, int w, int e)
+{
+    for (int far = 1; far < w; far *= 2)
+        for (int i = 0; i < w; i++) {
+            if (i & far) continue;
+            LLVMValueRef a = v[i], b = v[i + far];
+            bool inside = far < e;
+            v[i] = inside ? interleave(f, a, b, w, e, far, false) : swap_parts(f, a, b, w, e, far / e, false);
+            v[i + far] = inside ? interleave(f, a, b, w, e, far, true) : swap_parts(f, a, b, w, e, far / e, true);
+        }
+    for (int i = 0; i < w; i++) row[i / e * e + reversed(i % e, e)] = v[i];
+}
+
+static bool loads_from(const Expr *e, const Tensor *t)
+{
+    if (e->op == EX_LOAD && e->load.t == t) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (loads_from(te_child(e, i), t)) return true;
+    return false;
+}
+
+static bool matches(Fn *f, const Stmt *loop, int64_t n)
+{
+    const Stmt *s = loop->loop.body.n == 1 ? loop->loop.body.at[0] : NULL;
+    if (!s || s->kind != ST_STORE || s->store.stream || f->mask.m || n < 2 || n > MOST) return false;
+    const Tensor *t = s->store.buf;
+    const Place *p = &f->place[t->id];
+    int bits = te_type[t->type].bits, e = LANE * 8 / bits, w = f->lanes;
+    int64_t one;
+    if (bits < 16 || p->lanes != 1 || w < e || w > 16 || (w & (w - 1)) || t->rank < 2) return false;
+    if (!cg_known(p->stride[t->rank - 1], &one) || one != 1) return false;
+    for (int i = 0; i < t->rank; i++) {
+        const Expr *x = s->store.ix[i];
+        bool last = i == t->rank - 1;
+        if (last ? x->op != EX_VAR || x->var != loop->loop.var : te_uses_var(x, loop->loop.var)) return false;
+    }
+    return !loads_from(s->store.value, t);
+}
+
+bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n)
+{
+    if (loop->loop.step != 1 || !matches(f, loop, n)) return false;
+    const Stmt *s = loop->loop.body.at[0];
+    const Tensor *t = s->store.buf;
+    int w = f->lanes, e = LANE * 8 / te_type[t->type].bits;
+    Val *j = &f->var[loop->loop.var->id], old = *j;
+    int64_t step;
+    *j = cg_uni(cg_int(f->c->i64, from));
+    Val off = cg_place(f, t, s->store.ix);
+    *j = old;
+    if (off.kind != VAL_AFF || !cg_known(off.step, &step) || step < n) return false;
+    LLVMValueRef v[MOST + 16], row[MOST + 16];
+    for (int i = 0; i < n; i++) {
+        int mark = cg_mark(f);
+        *j = cg_uni(cg_int(f->c->i64, from + i));
+        v[i] = cg_encoded(f, t, cg_expr(f, s->store.value));
+        cg_forget(f, mark);
+    }
+    *j = old;
+    int parts = (int)(n + w - 1) / w;
+    for (int i = (int)n; i < parts * w; i++) v[i] = LLVMGetPoison(LLVMTypeOf(v[0]));
+    for (int g = 0; g < parts; g++) transpose(f, v + g * w, row + g * w, w, e);
+    for (int k = 0; k < w; k++)
+        for (int g = 0; g < parts; g++) {
+            int all[16], m = n - g * w < w ? (int)n - g * w : w;
+            for (int i = 0; i < m; i++) all[i] = i;
+            LLVMValueRef x = m < w ? pick2(f, row[g * w + k], row[g * w + k], all, m) : row[g * w + k];
+            cg_store_row(f, t, cg_add(f, off.v, cg_int(f->c->i64, k * step + g * w)), x);
+        }
+    return true;
+}
