@@ -93,8 +93,10 @@ bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n)
     int w = f->lanes, e = LANE * 8 / te_type[t->type].bits;
     Val *j = &f->var[loop->loop.var->id], old = *j;
     int64_t step;
+    int start = cg_mark(f); /* nodes that the place and the value share hold j */
     *j = cg_uni(cg_int(f->c->i64, from));
     Val off = cg_place(f, t, s->store.ix);
+    cg_forget(f, start);
     *j = old;
     if (off.kind != VAL_AFF || !cg_known(off.step, &step) || step < n) return false;
     LLVMValueRef v[MOST + 16], row[MOST + 16];
