@@ -234,15 +234,22 @@ static void bind_all(Emit *e)
     }
 }
 
+/* Its places are consecutive in the tensor, or in pieces that rows end. */
+static bool consecutive(const Emit *e, const View *v, const Iter *it)
+{
+    while (it->kind == IT_FUSED) it = it->with;
+    return plan_stride(e->l, v->load, it->var) == STRIDE_1 && te_type[v->of->type].bits >= 8;
+}
+
 /* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1: none.
  * Blocks are then read along the one and stored along the other. */
 static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->of->type].bits;
     if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
-    if (plan_stride(e->l, v->load, v->ix[last]->var) == STRIDE_1) return -1;
+    if (consecutive(e, v, v->ix[last])) return -1;
     for (int i = 0; i < last; i++)
-        if (plan_stride(e->l, v->load, v->ix[i]->var) == STRIDE_1) return i;
+        if (consecutive(e, v, v->ix[i])) return i;
     return -1;
 }
 
@@ -332,7 +339,7 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     PackLoops c = {.base = base, .lo = lo, .hi = hi, .innermost = -1};
     if (over >= 0)
         lo[over] = copy_blocks(e, v, c, over, len[last], at);
-    else if (!l->in_lanes && plan_stride(l, v->load, v->ix[last]->var) == STRIDE_1 && te_type[v->of->type].bits >= 8)
+    else if (!l->in_lanes && consecutive(e, v, v->ix[last]))
         c.lanes_over = last, c.width = (int)v->factor[last];
     if (over < 0 || lo[over]) copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);

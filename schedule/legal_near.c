@@ -226,6 +226,27 @@ static bool range_is_fixed(const PlanDef *d, const Var *v)
     return !te_has_load(v->lo) && !te_has_load(v->hi);
 }
 
+/* An index, or indices fused whole. */
+static bool whole_indices(const Iter *it)
+{
+    return it->kind == IT_ROOT || (it->kind == IT_FUSED && whole_indices(it->of) && whole_indices(it->with));
+}
+
+static bool made_of(const Iter *it, const Iter *root)
+{
+    return it == root || (it->kind == IT_FUSED && (made_of(it->of, root) || made_of(it->with, root)));
+}
+
+static const char *bad_pack_index(Arena *mem, const PlanDef *d, const Expr *read, const Iter *it, const Tensor *t)
+{
+    if (it->kind == IT_FUSED) {
+        const char *why = bad_pack_index(mem, d, read, it->of, t);
+        return why ? why : bad_pack_index(mem, d, read, it->with, t);
+    }
+    if (!te_uses_var(read, it->var)) return arena_printf(mem, "`%s` does not depend on `%s`", t->name, it->name);
+    return range_is_fixed(d, it->var) ? NULL : arena_printf(mem, "the range of `%s` is not always the same", it->name);
+}
+
 static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
 {
     Arena *mem = a->p->l->mem;
@@ -239,15 +260,15 @@ static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
     if (inside) return arena_printf(mem, "it depends on `%s`, which is looped over inside of the definition", inside->name);
     for (int i = 0; i < y->n; i++) {
         const Iter *it = iter_named(d, y->ix[i].text);
-        if (!it || it->kind != IT_ROOT)
-            return arena_printf(mem, "`%s` is no index of `%s`", y->ix[i].text, d->w->def->name);
-        if (!te_uses_var(f.at.at[0], it->var)) return arena_printf(mem, "`%s` does not depend on `%s`", s->t->name, it->name);
-        if (!range_is_fixed(d, it->var)) return arena_printf(mem, "the range of `%s` is not always the same", it->name);
+        const char *why = it && whole_indices(it) ? bad_pack_index(mem, d, f.at.at[0], it, s->t)
+                                                  : arena_printf(mem, "`%s` is no index of `%s`, and no fusion of such", y->ix[i].text, d->w->def->name);
+        if (why) return why;
         if (i < y->n - 1 && s->factor[i] != 1) return "only the last index of a pack is cut into panels";
     }
     for (int i = 0; i < d->nroots; i++) {
-        bool listed = false;
-        for (int k = 0; k < y->n; k++) listed |= ir_streq(y->ix[k].text, d->root[i]->name);
+        int listed = 0;
+        for (int k = 0; k < y->n; k++) listed += made_of(iter_named(d, y->ix[k].text), d->root[i]);
+        if (listed > 1) return arena_printf(mem, "`%s` stands in the pack twice", d->root[i]->name);
         if (!listed && te_uses_var(f.at.at[0], d->root[i]->var) && !fixed_there(d, d->root[i], s->at))
             return arena_printf(mem, "it depends on `%s` too, which is looped over inside of `%s`", d->root[i]->name, s->at->name);
     }

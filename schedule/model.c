@@ -1,5 +1,5 @@
 /* model: the default as the text of a schedule. A template is filled with sizes from the machine's description; the text
- * goes the way of every other schedule, its proofs included.
+ * goes the way of every other schedule, its proofs included. Where no template fits yet, contract.c and default.c do.
  *
  * Products: blocks of columns (l3), of terms (l1) and of rows (l2) around a register kernel, both operands packed where
  * that pays, the sums that wait between blocks of terms fetched ahead. Sizes: Goto & van de Geijn 2008, Low et al.
@@ -61,43 +61,72 @@ static bool taken(const Namer *n, const char *name)
     return false;
 }
 
-static const char *part(Namer *n, const Var *of, const char *suffix)
+static const char *part(Namer *n, const char *of, const char *suffix)
 {
-    const char *name = arena_printf(n->l->mem, "%s%s", of->name, suffix);
-    for (int i = 2; taken(n, name); i++) name = arena_printf(n->l->mem, "%s%s%d", of->name, suffix, i);
+    const char *name = arena_printf(n->l->mem, "%s%s", of, suffix);
+    for (int i = 2; taken(n, name); i++) name = arena_printf(n->l->mem, "%s%s%d", of, suffix, i);
     VEC_PUSH(n->l->mem, &n->used, name);
     return name;
 }
 
-/* ---- products --------------------------------------------------------------------------------------------------- */
+/* ---- products ---------------------------------------------------------------------------------------------------
+ * Each side of the product is a read of its own. Columns: the last indices, as many as the left side does not depend
+ * on; rows: those before them that the right side does not depend on; terms: the reduction's variables. What there are
+ * several of is fused, so that one template covers products, batched ones, and convolutions. */
+enum { MOST_FUSED = 8 };
+
+typedef struct Axis { /* of loops, outermost first; one after fusion */
+    int n;
+    Var *var[MOST_FUSED];
+    Expr *extent; /* over dims */
+    bool known;
+    int64_t guess;
+} Axis;
+
 typedef struct Match {
     const Work *w;
     const Expr *red;
     const Reduce *r;
-    Var *i, *j, *k;
-    const Expr *a, *b; /* reads: by i and not by j, by j and not by i */
-    Expr *M, *N, *K;
+    const Expr *a, *b; /* reads: by rows, by columns */
+    bool copy_a, copy_b; /* not to be read by a kernel as they are */
+    Axis i, j, k;
 } Match;
 
-static const Expr *read_of(const Expr *e, DType t)
+/* A read, or one that is widened. */
+static const Expr *read_of(const Expr *e, DType t, bool *as_it_is)
 {
-    return e->op == EX_LOAD && !e->load.other && e->flag == LOAD_PROVED && e->load.t->type == t ? e : NULL;
+    *as_it_is = true;
+    if (e->op == EX_CAST && te_is_float((DType)e->arg[0]->type) && te_is_float(t)) e = e->arg[0], *as_it_is = false;
+    if (e->op != EX_LOAD || !te_is_float((DType)e->type) || e->flag == LOAD_GATHER) return NULL;
+    if (e->load.other && e->load.other->op != EX_FLOAT) return NULL;
+    for (int i = 0; i < e->nargs; i++)
+        if (te_has_load(e->arg[i])) return NULL;
+    return e;
 }
 
-static bool over_dims(Lower *l, const Var *v, Expr **extent)
+static bool over_dims(Lower *l, const Var *v)
 {
     int64_t zero;
-    if (!ix_known(l, v->lo, &zero) || zero != 0 || !ix_over_dims(v->hi)) return false;
-    *extent = low_expr(l, v->hi);
+    return ix_known(l, v->lo, &zero) && zero == 0 && ix_over_dims(v->hi);
+}
+
+static bool add_to(Lower *l, Axis *g, Var *v)
+{
+    if (g->n == MOST_FUSED || !over_dims(l, v)) return false;
+    Expr *n = low_expr(l, v->hi);
+    g->var[g->n++] = v;
+    g->extent = g->n == 1 ? n : ix_op(l, EX_MUL, g->extent, n);
+    int64_t known;
+    g->known = ix_known(l, g->extent, &known);
+    g->guess = ix_guess(l, g->extent);
     return true;
 }
 
-/* The last index that b does not depend on. */
-static Var *row_index(const Work *w, const Expr *b)
+/* Indices first … last - 1, down to the first that `with` does not depend on or `without` does. Gives where it ends. */
+static int run_of(const Work *w, int last, const Expr *with, const Expr *without)
 {
-    for (int x = w->nix - 2; x >= 0; x--)
-        if (!te_uses_var(b, w->ix[x])) return w->ix[x];
-    return NULL;
+    while (last > 0 && te_uses_var(with, w->ix[last - 1]) && !te_uses_var(without, w->ix[last - 1])) last--;
+    return last;
 }
 
 static bool plain_indices(const Expr *load)
@@ -107,7 +136,24 @@ static bool plain_indices(const Expr *load)
         for (int k = 0; k < i; k++)
             if (load->arg[k]->var == load->arg[i]->var) return false;
     }
-    return true;
+    return !load->load.other;
+}
+
+static bool match_axes(Lower *l, Match *m)
+{
+    const Work *w = m->w;
+    int cols = run_of(w, w->nix, m->b, m->a), rows = cols;
+    /* The nearest index that only the left side depends on, and its like before it. */
+    while (rows > 0 && !(te_uses_var(m->a, w->ix[rows - 1]) && !te_uses_var(m->b, w->ix[rows - 1]))) rows--;
+    int first = run_of(w, rows, m->a, m->b);
+    if (cols == w->nix || first == rows) return false;
+    bool ok = true;
+    for (int x = 0; x < w->nix; x++) {
+        Axis any = {0};
+        ok = ok && add_to(l, x >= cols ? &m->j : x >= first && x < rows ? &m->i : &any, w->ix[x]);
+    }
+    for (int x = 0; x < m->r->nvars; x++) ok = ok && add_to(l, &m->k, m->r->var[x]);
+    return ok;
 }
 
 static bool match_product(Lower *l, const Work *w, Match *m)
@@ -117,21 +163,18 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     const Reduce *r = red->red;
     int p;
     DType t = (DType)r->body->type;
-    if (r->op != RED_SUM || r->nvars != 1 || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64)) return false;
-    if (r->body->op != EX_MUL || w->def->out[0]->type != t) return false;
-    const Expr *x = read_of(r->body->arg[0], t), *y = read_of(r->body->arg[1], t);
-    Var *j = w->ix[w->nix - 1];
-    if (!x || !y || te_uses_var(x, j) == te_uses_var(y, j)) return false;
-    *m = (Match){.w = w, .red = red, .r = r, .j = j, .k = r->var[0], .a = te_uses_var(x, j) ? y : x};
-    m->b = m->a == x ? y : x;
-    m->i = row_index(w, m->b);
-    if (!m->i || !te_uses_var(m->a, m->i) || !plain_indices(m->a) || !plain_indices(m->b)) return false;
-    Expr *any;
-    for (int i = 0; i < w->nix; i++)
-        if (!over_dims(l, w->ix[i], &any)) return false;
-    over_dims(l, m->i, &m->M);
-    over_dims(l, m->j, &m->N);
-    return te_uses_var(m->a, m->k) && te_uses_var(m->b, m->k) && over_dims(l, m->k, &m->K);
+    if (r->op != RED_SUM || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64)) return false;
+    if (r->body->op != EX_MUL || te_type[w->def->out[0]->type].bits < 8) return false;
+    bool as_x, as_y;
+    const Expr *x = read_of(r->body->arg[0], t, &as_x), *y = read_of(r->body->arg[1], t, &as_y);
+    const Var *j = w->ix[w->nix - 1];
+    if (!x || !y || te_uses_var(x, j) == te_uses_var(y, j) || x->load.t == y->load.t) return false;
+    bool swap = te_uses_var(x, j);
+    *m = (Match){.w = w, .red = red, .r = r, .a = swap ? y : x, .b = swap ? x : y};
+    if (!match_axes(l, m)) return false;
+    m->copy_a = !plain_indices(m->a) || !(swap ? as_y : as_x) || m->i.n > 1 || m->k.n > 1;
+    m->copy_b = !plain_indices(m->b) || !(swap ? as_x : as_y) || m->j.n > 1 || m->k.n > 1;
+    return true;
 }
 
 static bool is_large(Lower *l, const Tensor *t)
@@ -141,52 +184,85 @@ static bool is_large(Lower *l, const Tensor *t)
     return b > (double)(l->target->l2 ? l->target->l2 : 256 << 10) / 2;
 }
 
-static void product_text(Lower *l, const Match *m, Text *out)
+static const char *fuse_text(Namer *n, const char *C, const Axis *g, Text *out)
+{
+    const char *name = g->var[0]->name;
+    for (int x = 1; x < g->n; x++) {
+        const char *both = part(n, name, g->var[x]->name);
+        text_printf(out, "  fuse %s[%s, %s] -> %s;\n", C, name, g->var[x]->name, both);
+        name = both;
+    }
+    return name;
+}
+
+static bool on_axis(const Axis *g, const Var *v)
+{
+    for (int x = 0; x < g->n; x++)
+        if (g->var[x] == v) return true;
+    return false;
+}
+
+static Blocks product_blocks(const Lower *l, const Match *m)
+{
+    Product p = {m->i.guess, m->j.guess, m->k.guess, 1, te_type[m->r->body->type].bits / 8};
+    if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
+    Blocks b = model_blocks(l, &p);
+    bool waits_apart = m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
+    if (waits_apart && m->k.known && p.k <= 4 * b.kc) { /* sums that wait cost more than a panel out of l2 */
+        b.kc = p.k;
+        b.split_k = false;
+    }
+    if (!m->j.known) b.nc = round_up(MOST_COLUMNS, b.nr);
+    b.large = b.large && b.split_k && !waits_apart;
+    return b;
+}
+
+static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char *io, const char *jo, Text *out)
 {
     const char *C = m->w->def->name;
-    Product p = {ix_guess(l, m->M), ix_guess(l, m->N), ix_guess(l, m->K), 1, te_type[m->r->body->type].bits / 8};
-    int64_t v;
-    if (!ix_known(l, m->K, &v)) p.k = INT32_MAX; /* any number of terms: blocks as for many */
-    Blocks b = model_blocks(l, &p);
-    if (!ix_known(l, m->N, &v)) b.nc = round_up(MOST_COLUMNS, b.nr);
-    Namer n = {.l = l, .w = m->w, .r = m->r};
-    bool pack_a = (b.mr > 8 || is_large(l, m->a->load.t)) && p.n >= 64;
-    bool pack_b = plan_stride(l, m->b, m->j) == STRIDE_N || (is_large(l, m->b->load.t) && p.m >= 32);
-    const char *ko = part(&n, m->k, "o"), *ki = part(&n, m->k, "i"), *io = part(&n, m->i, "o"), *im = part(&n, m->i, "m"),
-               *jo = part(&n, m->j, "o"), *jr = part(&n, m->j, "r"), *ii = part(&n, m->i, "i"), *ir = part(&n, m->i, "r"),
-               *jc = NULL, *j = m->j->name;
-    text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, m->k->name, (long long)b.kc, ko, ki);
-    if (!ix_known(l, m->N, &v) || v > b.nc) {
-        jc = part(&n, m->j, "c");
-        j = part(&n, m->j, "b");
-        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, m->j->name, (long long)b.nc, jc, j);
-    }
-    text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, m->i->name, j, (long long)b.mc, b.nr,
-                io, jo, im, jr);
-    text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n", C, im, b.mr, ii, ir);
-    text_printf(out, "  order %s ", C);
-    for (int x = 0; x < m->w->nix; x++)
-        if (m->w->ix[x] != m->i && m->w->ix[x] != m->j) text_printf(out, "%s, ", m->w->ix[x]->name);
-    if (jc) text_printf(out, "%s, ", jc);
-    text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
-    if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, ko, m->k->name,
-                    m->j->name, b.nr);
-    if (pack_a)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, m->k->name,
-                    m->i->name, b.mr);
-    text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
-    if (b.split_k && b.large && m->w->def->out[0]->kind == TK_OUTPUT && m->w->rhs == m->red)
-        text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
     if (l->threads <= 1 || plan_work(l, m->w) < 2e5) return;
     const Var *first = m->w->ix[0];
-    if (first != m->i && first != m->j && ix_guess(l, first->hi) >= 2 * l->threads) {
+    if (!on_axis(&m->i, first) && !on_axis(&m->j, first) && ix_guess(l, first->hi) >= 2 * l->threads) {
         text_printf(out, "  parallel %s.%s;\n", C, first->name);
         return;
     }
-    int64_t blocks = (p.m + b.mc - 1) / b.mc;
-    bool rows = blocks >= 2 * l->threads || (blocks > 1 && p.n / b.nr < l->threads);
+    int64_t blocks = (m->i.guess + b->mc - 1) / b->mc;
+    bool rows = blocks >= 2 * l->threads || (blocks > 1 && m->j.guess / b->nr < l->threads);
     text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
+}
+
+static void product_text(Lower *l, const Match *m, Text *out)
+{
+    const char *C = m->w->def->name;
+    Blocks b = product_blocks(l, m);
+    Namer n = {.l = l, .w = m->w, .r = m->r};
+    const Var *lane = m->j.var[m->j.n - 1];
+    bool pack_a = m->copy_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
+    bool pack_b = m->copy_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
+    const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *io = part(&n, i, "o"), *im = part(&n, i, "m"),
+               *jo = part(&n, j, "o"), *jr = part(&n, j, "r"), *ii = part(&n, i, "i"), *ir = part(&n, i, "r"), *jc = NULL, *js = j;
+    text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
+    if (!m->j.known || m->j.guess > b.nc) {
+        jc = part(&n, j, "c");
+        js = part(&n, j, "b");
+        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
+    }
+    text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo,
+                im, jr);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n", C, im, b.mr, ii, ir);
+    text_printf(out, "  order %s ", C);
+    for (int x = 0; x < m->w->nix; x++)
+        if (!on_axis(&m->i, m->w->ix[x]) && !on_axis(&m->j, m->w->ix[x])) text_printf(out, "%s, ", m->w->ix[x]->name);
+    if (jc) text_printf(out, "%s, ", jc);
+    text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
+    if (pack_b)
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, ko, k, j, b.nr);
+    if (pack_a)
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
+    text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
+    if (b.large) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
+    parallel_text(l, m, &b, io, jo, out);
 }
 
 /* ---- the whole op ----------------------------------------------------------------------------------------------- */
@@ -198,7 +274,7 @@ bool model_schedule(Lower *l, Text *out)
     for (int i = 0; i < l->nworks; i++)
         if (!l->work[i].gone) only = &l->work[i], left++;
     Match m;
-    if (left != 1 || !match_product(l, only, &m) || ix_guess(l, m.N) < target_lanes(l->target, 4) / 2) return false;
+    if (left != 1 || !match_product(l, only, &m) || m.j.guess < target_lanes(l->target, 4) / 2) return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)
         if (l->work[i].gone) text_printf(out, "  inline %s;\n", l->work[i].def->name);

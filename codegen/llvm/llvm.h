@@ -182,6 +182,7 @@ Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
 void cg_finish_streams(Fn *f); /* before f returns */
 void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
+Val cg_plus(Fn *f, Val a, Val b); /* of offsets */
 LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v);                        /* a vector, as t holds it */
 void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v); /* encoded, at consecutive elements */
 LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */

@@ -134,7 +134,7 @@ static Val scale(Fn *f, Val v, LLVMValueRef by)
     return (Val){.kind = VAL_VEC, .v = LLVMBuildMul(f->b, v.v, cg_splat(f, by), "")};
 }
 
-static Val plus(Fn *f, Val a, Val b)
+Val cg_plus(Fn *f, Val a, Val b)
 {
     if (a.kind == VAL_VEC || b.kind == VAL_VEC)
         return (Val){.kind = VAL_VEC, .v = LLVMBuildAdd(f->b, cg_vec(f, a), cg_vec(f, b), "")};
@@ -151,11 +151,11 @@ Val cg_offset(Fn *f, const Tensor *t, const Val *ix)
     for (int i = 0; i < t->rank; i++) {
         Val part = scale(f, ix[i], p->stride[i]);
         if (ix[i].kind == VAL_UNI)
-            fixed = plus(f, fixed, part);
+            fixed = cg_plus(f, fixed, part);
         else
-            moving = plus(f, moving, part);
+            moving = cg_plus(f, moving, part);
     }
-    return plus(f, fixed, moving);
+    return cg_plus(f, fixed, moving);
 }
 
 /* The place of a per-lane element: index * lanes + lane. */
@@ -163,7 +163,7 @@ static Val per_lane(Fn *f, const Place *p, Val off)
 {
     if (p->lanes == 1) return off;
     Val lane = {VAL_AFF, cg_int(f->c->i64, 0), cg_int(f->c->i64, 1)};
-    return plus(f, scale(f, off, cg_int(f->c->i64, p->lanes)), lane);
+    return cg_plus(f, scale(f, off, cg_int(f->c->i64, p->lanes)), lane);
 }
 
 /* ---- nibbles

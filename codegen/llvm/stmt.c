@@ -2,10 +2,58 @@
  * vector loop they act on all active lanes; updates of one place by all lanes are shadow.c's. */
 #include "codegen/llvm/llvm.h"
 
+/* ---- places -------------------------------------------------------------------------------------------------------- */
+static bool same_index(const Cg *c, const Expr *a, const Expr *b)
+{
+    int64_t x, y;
+    if (a == b) return true;
+    if (te_eval_size(c->op, a, &x) && te_eval_size(c->op, b, &y)) return x == y;
+    if (a->op != b->op || a->nargs != b->nargs || a->type != b->type) return false;
+    if (a->op == EX_INT) return a->i == b->i;
+    if (a->op == EX_VAR) return a->var == b->var;
+    if (a->op == EX_DIM || a->op == EX_CONST) return a->sym == b->sym;
+    bool arithmetic = a->op == EX_ADD || a->op == EX_SUB || a->op == EX_MUL || a->op == EX_DIV || a->op == EX_MOD;
+    for (int i = 0; i < a->nargs && arithmetic; i++) arithmetic = same_index(c, a->arg[i], b->arg[i]);
+    return arithmetic;
+}
+
+/* Is x / n a summand of e? `rest` gets the sum of the others. */
+static bool sum_without(Fn *f, const Expr *e, const Expr *mod, Val *rest)
+{
+    if (e->op == EX_DIV && same_index(f->c, e->arg[0], mod->arg[0]) && same_index(f->c, e->arg[1], mod->arg[1])) {
+        *rest = cg_uni(cg_int(f->c->i64, 0));
+        return true;
+    }
+    for (int i = 0; e->op == EX_ADD && i < 2; i++)
+        if (sum_without(f, e->arg[i], mod, rest)) {
+            *rest = cg_plus(f, *rest, cg_expr(f, e->arg[1 - i]));
+            return true;
+        }
+    return false;
+}
+
+/* Dimension i + 1 has n elements and lies dense inside of dimension i. */
+static bool dense_inside(const Fn *f, const Tensor *t, int i, int64_t n)
+{
+    int64_t inner, outer, all;
+    const Place *p = &f->place[t->id];
+    return cg_known(p->stride[i], &outer) && cg_known(p->stride[i + 1], &inner) && cg_known(p->extent[i + 1], &all) && all == n && outer == inner * n;
+}
+
+/* [x / n, x % n], what fused loops make of an index, is [0, x] where the inner extent is n: consecutive elements stay so
+ * across the ends of rows. */
 Val cg_place(Fn *f, const Tensor *t, Expr *const *ix)
 {
     Val *v = NEW_ARRAY(f->c->mem, Val, t->rank + 1);
-    for (int i = 0; i < t->rank; i++) v[i] = cg_expr(f, ix[i]);
+    const Expr *x = t->rank ? ix[0] : NULL;
+    for (int i = 0; i < t->rank; i++) {
+        const Expr *next = i + 1 < t->rank ? ix[i + 1] : NULL;
+        int64_t n;
+        bool flat = next && next->op == EX_MOD && next->type == DT_INDEX && te_eval_size(f->c->op, next->arg[1], &n) &&
+                    dense_inside(f, t, i, n) && sum_without(f, x, next, &v[i]);
+        if (!flat) v[i] = cg_expr(f, x);
+        x = flat ? next->arg[0] : next;
+    }
     return cg_offset(f, t, v);
 }
 
