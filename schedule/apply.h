@@ -8,6 +8,8 @@ typedef struct Apply {
     Plan *p;
     const Sched *s;
     const SchedEnv *env;
+    Branches *branches;
+    int passed; /* of them */
     Diags *diags;
     const SchedStmt *now;
 } Apply;

@@ -32,6 +32,7 @@ Expr *iter_value(const Plan *p, const Iter *it)
 
 static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
 {
+    if (lin_multiple(l, n, f)) return ix_op(l, EX_DIV, n, ix_int(l, f));
     return ix_op(l, EX_DIV, ix_op(l, EX_ADD, n, ix_int(l, f - 1)), ix_int(l, f));
 }
 
@@ -60,18 +61,19 @@ Expr *iter_extent(const Plan *p, Iter *it)
     case IT_INNER: break;
     }
     Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o;
-    if (ix_known(l, all, &n) && n % it->factor == 0) return f;
+    if (lin_multiple(l, all, it->factor)) return f;
     if (!(o = iter_value(p, it->with))) return f;
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
 
+bool iter_divides(const Plan *p, Iter *it, int64_t f) { return lin_multiple(p->l, whole_extent(p, it), f); }
+
 /* The inner part stands outside of the outer one, and may go beyond the end with it. */
 static bool is_nominal(const Plan *p, const Iter *it)
 {
-    int64_t n;
     if (it->kind != IT_INNER || it->ext || iter_value(p, it->with)) return false;
-    return !(ix_known(p->l, whole_extent(p, it->of), &n) && n % it->factor == 0);
+    return !lin_multiple(p->l, whole_extent(p, it->of), it->factor);
 }
 
 Expr *iter_nominal(const Plan *p, const Iter *it)
@@ -83,8 +85,7 @@ Expr *iter_nominal(const Plan *p, const Iter *it)
     switch (it->kind) {
     case IT_ROOT: return it->size ? it->size : lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
     case IT_OUTER:
-        return ix_op(l, EX_DIV, ix_op(l, EX_ADD, iter_nominal(p, it->of), ix_int(l, it->factor - 1)),
-                     ix_int(l, it->factor));
+        return ceil_div(l, iter_nominal(p, it->of), it->factor);
     case IT_INNER: return ix_int(l, it->factor);
     case IT_FUSED: return ix_op(l, EX_MUL, iter_nominal(p, it->of), iter_nominal(p, it->with));
     }

@@ -215,7 +215,9 @@ static bool even(Apply *a, const PlanDef *d, const Iter *it)
     switch (it->kind) {
     case IT_ROOT: return true;
     case IT_OUTER: return even(a, d, it->of);
-    case IT_INNER: n = iter_most(a->p, it->of); return !d->in && even(a, d, it->of) && n > 0 && n % it->factor == 0;
+    case IT_INNER:
+        n = iter_most(a->p, it->of);
+        return !d->in && even(a, d, it->of) && (n < 0 ? iter_divides(a->p, it->of, it->factor) : n > 0 && n % it->factor == 0);
     case IT_FUSED: return even(a, d, it->of) && even(a, d, it->with);
     }
     return false;

@@ -740,10 +740,8 @@ TileProg *low_finish(Lower *l)
     return l->p;
 }
 
-/* As the heuristic does it, whatever was planned or emitted before. */
-void low_default(Lower *l)
+void low_restart(Lower *l)
 {
-    l->mode = SCHED_DEFAULT;
     l->views.n = l->limits.n = l->memo.n = 0;
     l->ngroups = 0;
     define_works(l);
@@ -751,6 +749,13 @@ void low_default(Lower *l)
         l->store[i] = NULL;
         l->dropped[i] = 0;
     }
+}
+
+/* As the heuristic does it, whatever was planned or emitted before. */
+void low_default(Lower *l)
+{
+    l->mode = SCHED_DEFAULT;
+    low_restart(l);
     fuse_inline(l);
     fuse_groups(l);
     for (int i = 0; i < l->ngroups; i++) emit_group(l, &l->group[i]);

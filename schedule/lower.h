@@ -94,6 +94,7 @@ typedef struct Lower {
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
  */
 void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why);
+void low_restart(Lower *l); /* the definitions as they came, whatever was planned or emitted before */
 void low_default(Lower *l);
 TileProg *low_finish(Lower *l);
 Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their buffers; may emit statements */

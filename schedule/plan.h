@@ -116,6 +116,7 @@ void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, c
                 Span s);
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);
 int64_t iter_most(const Plan *p, const Iter *it); /* its extent is never more, -1 where that is not known */
+bool iter_divides(const Plan *p, Iter *it, int64_t f); /* f, its whole extent */
 
 /* ---- linear.c: index expressions as sums --------------------------------------------------------------------------- */
 enum { LIN_MAX = 24 };
@@ -133,6 +134,7 @@ Lin lin_add(Lower *l, Lin a, Lin b, int64_t k); /* a + k * b */
 Expr *lin_expr(Lower *l, const Lin *a);
 Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like terms together */
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
+bool lin_multiple(Lower *l, Expr *e, int64_t by);                   /* of by, whatever the variables are */
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
 typedef struct Region {
@@ -160,7 +162,23 @@ Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n);
 Expr *view_read(Lower *l, const View *v, Expr *load, Expr *const *ix, Expr *other);
 
 /* ---- apply.c -------------------------------------------------------------------------------------------------------- */
-/* Applies the first n statements in order. False after an error was reported. */
-bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Diags *diags);
+/* Which ways are taken at `specialize`, in the order in which these are come to. */
+enum { BRANCHES_MAX = 16 };
+typedef struct Branches {
+    int n;
+    bool taken[BRANCHES_MAX];
+    const SchedStmt *from[BRANCHES_MAX];
+    const SchedStmt *open; /* the first one after these: no statement after it was applied */
+} Branches;
+/* Applies the first n statements in order. branches NULL: none is taken. False after an error was reported. */
+bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Branches *branches, Diags *diags);
+
+/* ---- version.c ------------------------------------------------------------------------------------------------------ */
+/* Emits the program with the first n statements: a version for each way through the branches. */
+bool version_emit(Lower *l, const Sched *s, int n, const SchedEnv *env, Diags *diags);
+/* Where e holds, that follows for the sizes of the op. */
+void version_learn(TeOp *op, const SchedEnv *env, const AstExpr *e);
+/* A condition that sizes decide at run time, as an expression of the program; NULL after an error. */
+Expr *version_condition(Lower *l, const SchedEnv *env, const AstExpr *e, Diags *diags);
 
 #endif

@@ -402,15 +402,32 @@ static void choose_focus(SchedGen *g)
     if (d) snprintf(g->focus, sizeof g->focus, "%s", name(d));
 }
 
+/* Something that sizes decide when the kernel runs. */
+static const char *on_size(SchedGen *g, int dim, char *to, size_t n)
+{
+    int k = rng_below(&g->r, 8), other = rng_below(&g->r, g->program->ndims);
+    switch (rng_below(&g->r, 5)) {
+    case 0: snprintf(to, n, "D%d == %d", dim, 1 + k); break;
+    case 1: snprintf(to, n, "D%d <= %d || D%d > D%d", dim, 2 * k, dim, other); break;
+    case 2: snprintf(to, n, "%d < D%d && D%d %% %d == 0", k, dim, other, 1 + rng_below(&g->r, 4)); break;
+    default: snprintf(to, n, "D%d %% %d == 0", dim, 1 + k); break;
+    }
+    return to;
+}
+
 static bool written(SchedGen *g, Move *move)
 {
     g->to[0] = 0;
     if (!move(g)) return false;
-    char inside[160];
-    if (!g->program->ndims || !rng_chance(&g->r, 3)) return true;
-    /* Decided when it is applied: true, false, or not known. */
+    char inside[160], cond[64];
+    int how = g->program->ndims ? rng_below(&g->r, 100) : 100, dim;
+    if (how >= 12) return true;
+    dim = rng_below(&g->r, g->program->ndims);
     snprintf(inside, sizeof inside, "%s", g->to);
-    snprintf(g->to, g->n, "if D%d > %d { %s; }", rng_below(&g->r, g->program->ndims), rng_below(&g->r, 6), inside);
+    if (how < 3) /* decided when it is applied: true, false, or not known */
+        snprintf(g->to, g->n, "if D%d > %d { %s; }", dim, rng_below(&g->r, 6), inside);
+    else
+        snprintf(g->to, g->n, "specialize when %s { %s; }", on_size(g, dim, cond, sizeof cond), inside);
     return strlen(inside) < sizeof inside - 1;
 }
 
