@@ -19,6 +19,9 @@ PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as wi
 Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
 bool apply_order(PlanDef *d, Iter *const *order);
 
+/* ---- rfactor.c */
+bool apply_rfactor(Apply *a, const SchedStmt *s);
+
 /* ---- depend.c */
 typedef struct Carried {
     bool is;                     /* a value goes from one iteration of the loop to another, or that cannot be excluded */

@@ -39,14 +39,14 @@ static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
 /* Ranges may end before they begin, which parts of them cannot. */
 static Expr *not_negative(Lower *l, const Iter *it, Expr *n)
 {
-    int64_t lo, known;
+    int64_t known;
     if (ix_known(l, n, &known)) return known < 0 ? ix_int(l, 0) : n;
-    bool plain = it->kind != IT_ROOT || n->op == EX_MAX || (!it->ext && n->op == EX_DIM && ix_known(l, it->var->lo, &lo));
+    bool plain = it->kind != IT_ROOT || n->op == EX_MAX || lin_least(l, n) >= 0;
     return plain ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
 }
 
 /* The extent of something that is split or fused. */
-static Expr *whole_extent(const Plan *p, Iter *it) { return not_negative(p->l, it, iter_extent(p, it)); }
+Expr *iter_whole(const Plan *p, Iter *it) { return not_negative(p->l, it, iter_extent(p, it)); }
 
 Expr *iter_extent(const Plan *p, Iter *it)
 {
@@ -56,24 +56,30 @@ Expr *iter_extent(const Plan *p, Iter *it)
     switch (it->kind) {
     case IT_ROOT:
         return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
-    case IT_OUTER: return ceil_div(l, whole_extent(p, it->of), it->factor);
-    case IT_FUSED: return ix_op(l, EX_MUL, whole_extent(p, it->of), whole_extent(p, it->with));
+    case IT_OUTER: return ceil_div(l, iter_whole(p, it->of), it->factor);
+    case IT_FUSED: return ix_op(l, EX_MUL, iter_whole(p, it->of), iter_whole(p, it->with));
     case IT_INNER: break;
     }
-    Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o;
+    Expr *f = ix_int(l, it->factor), *all = iter_whole(p, it->of), *o;
     if (lin_multiple(l, all, it->factor)) return f;
     if (!(o = iter_value(p, it->with))) return f;
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
 
-bool iter_divides(const Plan *p, Iter *it, int64_t f) { return lin_multiple(p->l, whole_extent(p, it), f); }
+static bool over_dims(const Iter *it)
+{
+    if (it->kind == IT_ROOT) return ix_over_dims(it->var->lo) && ix_over_dims(it->var->hi);
+    return over_dims(it->of) && (it->kind != IT_FUSED || over_dims(it->with));
+}
+
+bool iter_divides(const Plan *p, Iter *it, int64_t f) { return over_dims(it) && lin_multiple(p->l, iter_whole(p, it), f); }
 
 /* The inner part stands outside of the outer one, and may go beyond the end with it. */
-static bool is_nominal(const Plan *p, const Iter *it)
+bool iter_is_nominal(const Plan *p, const Iter *it)
 {
     if (it->kind != IT_INNER || it->ext || iter_value(p, it->with)) return false;
-    return !lin_multiple(p->l, whole_extent(p, it->of), it->factor);
+    return !lin_multiple(p->l, iter_whole(p, it->of), it->factor);
 }
 
 Expr *iter_nominal(const Plan *p, const Iter *it)
@@ -251,7 +257,7 @@ static bool at_least_one(const Emit *e, const Expr *n)
 static void cut_loop(Emit *e, Iter *outer, int pos)
 {
     Lower *l = e->l;
-    Expr *n = whole_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
+    Expr *n = iter_whole(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
     Expr *full, *rest;
     int64_t known, left;
     lin_divide(l, n, outer->factor, &full, &rest);
@@ -322,7 +328,7 @@ static int mark_nominal(Emit *e, const Iter *it, Iter **marked)
     int n = 0;
     for (int i = 0; i < e->d->iter.n; i++) {
         Iter *x = e->d->iter.at[i];
-        if (x->nominal || !part_of(it, x) || !is_nominal(e->p, x)) continue;
+        if (x->nominal || !part_of(it, x) || !iter_is_nominal(e->p, x)) continue;
         x->nominal = true;
         marked[n++] = x;
     }

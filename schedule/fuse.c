@@ -48,6 +48,8 @@ typedef struct Replace {
     const Tensor *t;
     const Def *def;
     Expr *rhs;
+    const Expr *from; /* or one node, by: */
+    Expr *to;
 } Replace;
 
 static Expr *replace(Replace *r, Expr *e);
@@ -92,9 +94,16 @@ static Expr *replace_parts(Replace *r, Expr *e)
 static Expr *replace(Replace *r, Expr *e)
 {
     if (!low_first(r->l, e)) return r->l->made[e->id];
-    Expr *to = replace_parts(r, e);
+    Expr *to = e == r->from ? r->to : replace_parts(r, e);
     r->l->made[e->id] = to;
     return to;
+}
+
+Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to)
+{
+    Replace r = {.l = l, .from = from, .to = to};
+    low_walk(l);
+    return replace(&r, e);
 }
 
 /* Scalar operations in e, functions and divisions counted for what they take; stops at `limit`. */
@@ -178,7 +187,7 @@ static bool should_inline(Lower *l, int i)
 void fuse_inline_one(Lower *l, int i)
 {
     Work *w = &l->work[i];
-    Replace r = {l, w->def->out[0], w->def, w->rhs};
+    Replace r = {.l = l, .t = w->def->out[0], .def = w->def, .rhs = w->rhs};
     low_walk(l);
     for (int k = i + 1; k < l->nworks; k++) {
         Expr *was = l->work[k].rhs;

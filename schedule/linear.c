@@ -159,3 +159,18 @@ void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r)
     *q = ix_op(l, EX_DIV, e, g);
     *r = ix_op(l, EX_MOD, e, g);
 }
+
+int64_t lin_least(const Lower *l, const Expr *e)
+{
+    int64_t n, a, b;
+    if (ix_known(l, e, &n)) return n;
+    if (e->op == EX_DIM) return l->op->dim[e->sym].lo;
+    if (e->op != EX_ADD && e->op != EX_MUL && e->op != EX_DIV && e->op != EX_MIN && e->op != EX_MAX) return INT64_MIN;
+    a = lin_least(l, e->arg[0]);
+    b = lin_least(l, e->arg[1]);
+    if (e->op == EX_MAX) return a > b ? a : b;
+    if (e->op == EX_MIN) return a < b ? a : b;
+    if (a < 0 || b < (e->op == EX_DIV)) return INT64_MIN;
+    if (e->op == EX_DIV) return ix_known(l, e->arg[1], &b) ? a / b : 0;
+    return (e->op == EX_ADD ? __builtin_add_overflow(a, b, &n) : __builtin_mul_overflow(a, b, &n)) ? INT64_MIN : n;
+}

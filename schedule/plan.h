@@ -116,7 +116,10 @@ void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, c
                 Span s);
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);
 int64_t iter_most(const Plan *p, const Iter *it); /* its extent is never more, -1 where that is not known */
-bool iter_divides(const Plan *p, Iter *it, int64_t f); /* f, its whole extent */
+/* A definition in front of the at-th, which moves up: pointers to definitions are no longer good. */
+PlanDef *plan_insert(Plan *p, int at, const Work *w);
+/* d->w->rhs has a reduction over v now, in place of all that d's loops reduced over: v's loop stands where `at` did. */
+void plan_reduces_over(Plan *p, PlanDef *d, Var *v, const Iter *at);
 
 /* ---- linear.c: index expressions as sums --------------------------------------------------------------------------- */
 enum { LIN_MAX = 24 };
@@ -135,6 +138,7 @@ Expr *lin_expr(Lower *l, const Lin *a);
 Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like terms together */
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
 bool lin_multiple(Lower *l, Expr *e, int64_t by);                   /* of by, whatever the variables are */
+int64_t lin_least(const Lower *l, const Expr *e);                   /* e is never below; INT64_MIN: nothing is known */
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
 typedef struct Region {
@@ -158,6 +162,9 @@ void plan_emit(Plan *p);                            /* statements go to l->out *
 Expr *iter_value(const Plan *p, const Iter *it);    /* NULL: not all of its loops are open */
 Expr *iter_nominal(const Plan *p, const Iter *it); /* never less than its extent; over dims only */
 Expr *iter_extent(const Plan *p, Iter *it);         /* where it stands */
+Expr *iter_whole(const Plan *p, Iter *it);          /* the same, and never negative */
+bool iter_is_nominal(const Plan *p, const Iter *it); /* about to be opened: it may go beyond the end */
+bool iter_divides(const Plan *p, Iter *it, int64_t f); /* f, its whole extent */
 Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n);
 Expr *view_read(Lower *l, const View *v, Expr *load, Expr *const *ix, Expr *other);
 

@@ -114,19 +114,6 @@ static Expr *as_truth(When *w, Expr *e)
     return te_node(w->l->op, EX_NE, DT_U1, 2, (Expr *[]){e, ix_int(w->l, 0)}, e->span);
 }
 
-/* What e is never below; INT64_MIN: nothing is known. */
-static int64_t least_of(const Lower *l, const Expr *e)
-{
-    int64_t n;
-    if (ix_known(l, e, &n)) return n;
-    if (e->op == EX_DIM) return l->op->dim[e->sym].lo;
-    if (e->op != EX_ADD && e->op != EX_MUL && e->op != EX_MAX) return INT64_MIN;
-    int64_t a = least_of(l, e->arg[0]), b = least_of(l, e->arg[1]);
-    if (e->op == EX_MAX) return a > b ? a : b;
-    if (a < 0 || b < 0) return INT64_MIN;
-    return (e->op == EX_ADD ? __builtin_add_overflow(a, b, &n) : __builtin_mul_overflow(a, b, &n)) ? INT64_MIN : n;
-}
-
 static Expr *cannot(When *w, const AstExpr *e, const char *why, const char *help)
 {
     Diag *d = diag_error(w->diags, D_S129_BRANCH, e->span, why);
@@ -141,7 +128,7 @@ static Expr *arithmetic(When *w, const AstExpr *e, Expr *const *arg)
     ExprOp o = (ExprOp)e->op;
     if (o == EX_NEG) return ix_op(w->l, EX_SUB, ix_int(w->l, 0), as_number(w, arg[0]));
     Expr *a = as_number(w, arg[0]), *b = as_number(w, arg[1]);
-    if ((o == EX_DIV || o == EX_MOD) && least_of(w->l, b) < 1)
+    if ((o == EX_DIV || o == EX_MOD) && lin_least(w->l, b) < 1)
         return cannot(w, e->arg[1], "it divides by what may be 0 or less", "let the range of its dims exclude that");
     return ix_op(w->l, o, a, b);
 }

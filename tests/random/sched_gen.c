@@ -352,6 +352,19 @@ static bool m_accum(SchedGen *g)
     return it && put(g, "accum %s at %s in reg%s", name(d), it->name, types[rng_below(&g->r, 6)]);
 }
 
+/* Then, half the time, the partial results are what is worked on. */
+static bool m_rfactor(SchedGen *g)
+{
+    const PlanDef *d = focus(g);
+    for (int i = 0; i < 4 && d && !d->r; i++) d = any_def(g, false);
+    const Iter *it = any_loop(g, d, rng_chance(&g->r, 40) ? inner_reduction : reduces);
+    if (!it) return false;
+    int k = g->names++;
+    bool put_it = put(g, "rfactor %s.%s -> rf%d", name(d), it->name, k);
+    if (g->focus[0] && rng_chance(&g->r, 50)) snprintf(g->focus, sizeof g->focus, "rf%d", k);
+    return put_it;
+}
+
 static bool m_microkernel(SchedGen *g)
 {
     const PlanDef *d = focus(g);
@@ -375,12 +388,14 @@ static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_block
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
 static Move *const sums[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
+static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m_rfactor, m_parallel, m_at, m_split, m_order_blocks,
+                                m_vectorize, m_stage, m_unroll, m_rfactor, NULL};
 static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
                               m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_microkernel};
+                              m_accum,   m_prefetch, m_microkernel, m_rfactor};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, nothing};
+static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, partial, nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)
