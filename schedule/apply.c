@@ -529,7 +529,7 @@ static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
     [SS_TILE] = do_tile,           [SS_SPLIT] = do_split,       [SS_FUSE] = do_fuse,         [SS_ORDER] = do_order,
     [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
     [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
-    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = do_later,      [SS_MICROKERNEL] = do_microkernel,
+    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
     [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = do_later,      [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };

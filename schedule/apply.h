@@ -22,6 +22,10 @@ bool apply_order(PlanDef *d, Iter *const *order);
 /* ---- rfactor.c */
 bool apply_rfactor(Apply *a, const SchedStmt *s);
 
+/* ---- online.c */
+bool apply_online(Apply *a, const SchedStmt *s);
+bool legal_online(Apply *a, const PlanDef *d); /* does it still hold? */
+
 /* ---- depend.c */
 typedef struct Carried {
     bool is;                     /* a value goes from one iteration of the loop to another, or that cannot be excluded */

@@ -142,6 +142,7 @@ static void inside(Emit *e, Iter *it, int pos)
     emit_producers(e, it);
     emit_copies(e, it);
     emit_fetches(e, it);
+    online_rescale(e, it, pos + 1);
     nest(e, pos + 1);
     e->l->views.n = views;
 }
@@ -293,6 +294,8 @@ static void leaf(Emit *e)
         acc_update(e);
     else if (e->part == PART_FINISH)
         acc_close(e);
+    else if (e->part == PART_RESCALE)
+        acc_rescale(e);
     else if (e->d->w->def->slot_at >= 0)
         low_topk(l, e->d->w);
     else
@@ -348,7 +351,8 @@ static void nest(Emit *e, int pos)
         acc_whole(e, pos);
         return;
     }
-    while (pos < d->loop.n && (e->part == PART_INIT || e->part == PART_FINISH) && d->loop.at[pos]->reduces) pos++;
+    bool update = e->part == PART_WHOLE || e->part == PART_UPDATE;
+    while (pos < d->loop.n && !update && d->loop.at[pos]->reduces) pos++;
     if (pos == d->loop.n) {
         leaf(e);
         return;
@@ -371,7 +375,7 @@ void emit_def(Plan *p, PlanDef *d)
 {
     Lower *l = p->l;
     Work *was = l->now;
-    int mark = l->memo.n;
+    int mark = l->memo.n, views = l->views.n;
     Emit e = {.p = p, .l = l, .d = d, .acc_at = plan_accumulator(d), .wait_at = -1, .part = PART_WHOLE, .partials = 1};
     l->now = d->w;
     if (d->r) low_partials(l, d->r, &e.partials);
@@ -380,6 +384,7 @@ void emit_def(Plan *p, PlanDef *d)
         if (d->loop.at[i]->reduces) e.wait_at = i;
     nest(&e, 0);
     l->memo.n = mark;
+    l->views.n = views;
     l->now = was;
 }
 

@@ -99,6 +99,13 @@ static Expr *replace(Replace *r, Expr *e)
     return to;
 }
 
+Expr *fuse_expand(Lower *l, Expr *e, const Work *w)
+{
+    Replace r = {.l = l, .t = w->def->out[0], .def = w->def, .rhs = w->rhs};
+    low_walk(l);
+    return replace(&r, e);
+}
+
 Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to)
 {
     Replace r = {.l = l, .from = from, .to = to};

@@ -165,6 +165,7 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
  */
 void fuse_inline(Lower *l);
 void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
+Expr *fuse_expand(Lower *l, Expr *e, const Work *w);               /* e with what w defines in place of its reads */
 Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to); /* e with one node replaced */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */

@@ -114,6 +114,8 @@ bool plan_writes(const PlanDef *d, const Tensor *t)
     return d->w->def->out[0] == t || (d->w->def->nout > 1 && d->w->def->out[1] == t);
 }
 
+bool plan_goes_on(const PlanDef *d) { return d->online && d->online->o != d->w->def; }
+
 int plan_index(const PlanDef *d, const Iter *it)
 {
     for (int i = 0; i < d->loop.n; i++)
@@ -150,6 +152,7 @@ static void move_inside(Plan *p, PlanDef *d, const Iter *it, Iter *inner)
     for (int i = 0; i < d->fetch.n; i++)
         if (d->fetch.at[i].at == it) d->fetch.at[i].at = inner;
     if (d->accum == it) d->accum = inner;
+    if (d->online && d->online->at == it) d->online->at = inner;
 }
 
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,

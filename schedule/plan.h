@@ -63,6 +63,17 @@ typedef struct PlanFetch { /* prefetch A at S.L distance n */
     const SchedStmt *from;
 } PlanFetch;
 
+/* online m, z, O over L: each iteration of O's loop L goes on with m and z where the last one left them, and what was
+ * summed up so far is rescaled by exp(m before - m after). */
+typedef struct PlanOnline {
+    const Def *m, *z, *o;
+    Iter *at;     /* L */
+    ExprOp exp;   /* EXP or EXP2 */
+    Expr **place, **z_place; /* m's indices in terms of O's, and of z's */
+    Tensor *scale;
+    Span span;
+} PlanOnline;
+
 struct PlanDef {
     Work *w;
     Expr *red; /* the reduction whose loops are among `loop`, or NULL */
@@ -79,6 +90,7 @@ struct PlanDef {
     DType accum_type; /* DT_NONE: that of the terms */
     VEC(PlanStage) stage;
     VEC(PlanFetch) fetch;
+    PlanOnline *online; /* it is m, z or O there */
 };
 
 typedef struct Plan {
@@ -110,6 +122,7 @@ bool plan_writes(const PlanDef *d, const Tensor *t);
 /* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
  * innermost run of reduction loops. -1: there is none. */
 int plan_accumulator(const PlanDef *d);
+bool plan_goes_on(const PlanDef *d); /* the maximum or the sum of an `online` */
 /* Partial results between iterations of outer reduction loops wait in the result itself. */
 bool plan_waits_in_result(const PlanDef *d, int partials);
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
