@@ -227,11 +227,27 @@ static bool choice(Eval *v, const AstExpr *e, Range *r)
     return true;
 }
 
+/* Of what is its size known to be a multiple? 0: it is no dim, or nothing is known. */
+static int64_t multiple_of(const Eval *v, const AstExpr *e)
+{
+    if (e->kind != AST_NAME) return 0;
+    for (int k = 0; v->env->sched && k < v->env->sched->nparams; k++)
+        if (!strcmp(v->env->sched->param[k].name.text, e->text)) return 0;
+    for (int k = 0; v->env->op && k < v->env->op->ndims; k++)
+        if (!strcmp(v->env->op->dim[k].name, e->text)) return v->env->op->dim[k].multiple;
+    return 0;
+}
+
 static bool binary(Eval *v, const AstExpr *e, Range *r)
 {
     Range a, b;
     if (e->op == EX_AND || e->op == EX_OR) return either(v, e, r);
     if (!eval(v, e->arg[0], &a) || !eval(v, e->arg[1], &b)) return false;
+    int64_t m = e->op == EX_MOD && known(b) && b.lo > 0 ? multiple_of(v, e->arg[0]) : 0;
+    if (m && m % b.lo == 0) {
+        *r = exactly(0);
+        return true;
+    }
     return compare(e->op, a, b, r) || arithmetic(v, e, e->op, a, b, r);
 }
 

@@ -85,10 +85,10 @@ static bool number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int
  */
 enum { FACTOR_MAX = 1 << 30 };
 
-static bool divides(Apply *a, const Iter *it, int64_t f, Span s)
+static bool divides(Apply *a, Iter *it, int64_t f, Span s)
 {
     int64_t n = it->kind == IT_INNER && it->tail != TAIL_PERFECT ? it->factor : iter_most(a->p, it);
-    if (n >= 0 && n % f == 0) return true;
+    if (n >= 0 ? n % f == 0 : iter_divides(a->p, it, f)) return true;
     Diag *e = diag_error(a->diags, D_S106_DIVIDE, s, (long long)f, it->name,
                          n < 0 ? "which is not known" : arena_printf(a->p->l->mem, "%lld", (long long)n));
     if (n < 0) diag_help(a->diags, e, "give the size with `--dim`");
@@ -498,6 +498,23 @@ static bool do_if(Apply *a, const SchedStmt *s)
     return !v.i || apply_all(a, s->nbody, s->body);
 }
 
+/* Another way is another plan: version.c comes by again for it. */
+static bool do_specialize(Apply *a, const SchedStmt *s)
+{
+    SchedValue v;
+    Branches *b = a->branches;
+    if (!sched_eval(a->env, s->expr[0], a->diags, &v)) return false;
+    if (v.known) return !v.i || apply_all(a, s->nbody, s->body);
+    if (!b) return true;
+    if (a->passed == b->n) {
+        b->open = s;
+        return true;
+    }
+    if (!b->taken[a->passed++]) return true;
+    version_learn(a->p->l->op, a->env, s->expr[0]);
+    return apply_all(a, s->nbody, s->body);
+}
+
 static bool do_later(Apply *a, const SchedStmt *s)
 {
     diag_error(a->diags, D_S127_LATER, s->span, sched_stmt_name[s->kind]);
@@ -508,14 +525,14 @@ static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
     [SS_TILE] = do_tile,           [SS_SPLIT] = do_split,       [SS_FUSE] = do_fuse,         [SS_ORDER] = do_order,
     [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
     [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
-    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = do_later,     [SS_ONLINE] = do_later,      [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = do_later,      [SS_SPECIALIZE] = do_later,
+    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
+    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = do_later,      [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };
 
 static bool apply_all(Apply *a, int n, SchedStmt *const *s)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !(a->branches && a->branches->open); i++) {
         const SchedStmt *was = a->now;
         a->now = s[i];
         if (!statement[s[i]->kind](a, s[i]) || !legal_still(a)) return false;
@@ -524,8 +541,8 @@ static bool apply_all(Apply *a, int n, SchedStmt *const *s)
     return true;
 }
 
-bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Diags *diags)
+bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Branches *branches, Diags *diags)
 {
-    Apply a = {.p = p, .s = s, .env = env, .diags = diags};
+    Apply a = {.p = p, .s = s, .env = env, .branches = branches, .diags = diags};
     return apply_all(&a, n, s->stmt);
 }

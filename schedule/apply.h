@@ -8,6 +8,8 @@ typedef struct Apply {
     Plan *p;
     const Sched *s;
     const SchedEnv *env;
+    Branches *branches;
+    int passed; /* of them */
     Diags *diags;
     const SchedStmt *now;
 } Apply;
@@ -16,6 +18,13 @@ typedef struct Apply {
 PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as with all of these */
 Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
 bool apply_order(PlanDef *d, Iter *const *order);
+
+/* ---- rfactor.c */
+bool apply_rfactor(Apply *a, const SchedStmt *s);
+
+/* ---- online.c */
+bool apply_online(Apply *a, const SchedStmt *s);
+bool legal_online(Apply *a, const PlanDef *d); /* does it still hold? */
 
 /* ---- depend.c */
 typedef struct Carried {

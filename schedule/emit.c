@@ -32,20 +32,21 @@ Expr *iter_value(const Plan *p, const Iter *it)
 
 static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
 {
+    if (lin_multiple(l, n, f)) return ix_op(l, EX_DIV, n, ix_int(l, f));
     return ix_op(l, EX_DIV, ix_op(l, EX_ADD, n, ix_int(l, f - 1)), ix_int(l, f));
 }
 
 /* Ranges may end before they begin, which parts of them cannot. */
 static Expr *not_negative(Lower *l, const Iter *it, Expr *n)
 {
-    int64_t lo, known;
+    int64_t known;
     if (ix_known(l, n, &known)) return known < 0 ? ix_int(l, 0) : n;
-    bool plain = it->kind != IT_ROOT || n->op == EX_MAX || (!it->ext && n->op == EX_DIM && ix_known(l, it->var->lo, &lo));
+    bool plain = it->kind != IT_ROOT || n->op == EX_MAX || lin_least(l, n) >= 0;
     return plain ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
 }
 
 /* The extent of something that is split or fused. */
-static Expr *whole_extent(const Plan *p, Iter *it) { return not_negative(p->l, it, iter_extent(p, it)); }
+Expr *iter_whole(const Plan *p, Iter *it) { return not_negative(p->l, it, iter_extent(p, it)); }
 
 Expr *iter_extent(const Plan *p, Iter *it)
 {
@@ -55,23 +56,30 @@ Expr *iter_extent(const Plan *p, Iter *it)
     switch (it->kind) {
     case IT_ROOT:
         return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
-    case IT_OUTER: return ceil_div(l, whole_extent(p, it->of), it->factor);
-    case IT_FUSED: return ix_op(l, EX_MUL, whole_extent(p, it->of), whole_extent(p, it->with));
+    case IT_OUTER: return ceil_div(l, iter_whole(p, it->of), it->factor);
+    case IT_FUSED: return ix_op(l, EX_MUL, iter_whole(p, it->of), iter_whole(p, it->with));
     case IT_INNER: break;
     }
-    Expr *f = ix_int(l, it->factor), *all = whole_extent(p, it->of), *o;
-    if (ix_known(l, all, &n) && n % it->factor == 0) return f;
+    Expr *f = ix_int(l, it->factor), *all = iter_whole(p, it->of), *o;
+    if (lin_multiple(l, all, it->factor)) return f;
     if (!(o = iter_value(p, it->with))) return f;
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
 
-/* The inner part stands outside of the outer one, and may go beyond the end with it. */
-static bool is_nominal(const Plan *p, const Iter *it)
+static bool over_dims(const Iter *it)
 {
-    int64_t n;
+    if (it->kind == IT_ROOT) return ix_over_dims(it->var->lo) && ix_over_dims(it->var->hi);
+    return over_dims(it->of) && (it->kind != IT_FUSED || over_dims(it->with));
+}
+
+bool iter_divides(const Plan *p, Iter *it, int64_t f) { return over_dims(it) && lin_multiple(p->l, iter_whole(p, it), f); }
+
+/* The inner part stands outside of the outer one, and may go beyond the end with it. */
+bool iter_is_nominal(const Plan *p, const Iter *it)
+{
     if (it->kind != IT_INNER || it->ext || iter_value(p, it->with)) return false;
-    return !(ix_known(p->l, whole_extent(p, it->of), &n) && n % it->factor == 0);
+    return !lin_multiple(p->l, iter_whole(p, it->of), it->factor);
 }
 
 Expr *iter_nominal(const Plan *p, const Iter *it)
@@ -83,8 +91,7 @@ Expr *iter_nominal(const Plan *p, const Iter *it)
     switch (it->kind) {
     case IT_ROOT: return it->size ? it->size : lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
     case IT_OUTER:
-        return ix_op(l, EX_DIV, ix_op(l, EX_ADD, iter_nominal(p, it->of), ix_int(l, it->factor - 1)),
-                     ix_int(l, it->factor));
+        return ceil_div(l, iter_nominal(p, it->of), it->factor);
     case IT_INNER: return ix_int(l, it->factor);
     case IT_FUSED: return ix_op(l, EX_MUL, iter_nominal(p, it->of), iter_nominal(p, it->with));
     }
@@ -135,6 +142,7 @@ static void inside(Emit *e, Iter *it, int pos)
     emit_producers(e, it);
     emit_copies(e, it);
     emit_fetches(e, it);
+    online_rescale(e, it, pos + 1);
     nest(e, pos + 1);
     e->l->views.n = views;
 }
@@ -250,7 +258,7 @@ static bool at_least_one(const Emit *e, const Expr *n)
 static void cut_loop(Emit *e, Iter *outer, int pos)
 {
     Lower *l = e->l;
-    Expr *n = whole_extent(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
+    Expr *n = iter_whole(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
     Expr *full, *rest;
     int64_t known, left;
     lin_divide(l, n, outer->factor, &full, &rest);
@@ -286,6 +294,8 @@ static void leaf(Emit *e)
         acc_update(e);
     else if (e->part == PART_FINISH)
         acc_close(e);
+    else if (e->part == PART_RESCALE)
+        acc_rescale(e);
     else if (e->d->w->def->slot_at >= 0)
         low_topk(l, e->d->w);
     else
@@ -321,7 +331,7 @@ static int mark_nominal(Emit *e, const Iter *it, Iter **marked)
     int n = 0;
     for (int i = 0; i < e->d->iter.n; i++) {
         Iter *x = e->d->iter.at[i];
-        if (x->nominal || !part_of(it, x) || !is_nominal(e->p, x)) continue;
+        if (x->nominal || !part_of(it, x) || !iter_is_nominal(e->p, x)) continue;
         x->nominal = true;
         marked[n++] = x;
     }
@@ -341,7 +351,8 @@ static void nest(Emit *e, int pos)
         acc_whole(e, pos);
         return;
     }
-    while (pos < d->loop.n && (e->part == PART_INIT || e->part == PART_FINISH) && d->loop.at[pos]->reduces) pos++;
+    bool update = e->part == PART_WHOLE || e->part == PART_UPDATE;
+    while (pos < d->loop.n && !update && d->loop.at[pos]->reduces) pos++;
     if (pos == d->loop.n) {
         leaf(e);
         return;
@@ -364,7 +375,7 @@ void emit_def(Plan *p, PlanDef *d)
 {
     Lower *l = p->l;
     Work *was = l->now;
-    int mark = l->memo.n;
+    int mark = l->memo.n, views = l->views.n;
     Emit e = {.p = p, .l = l, .d = d, .acc_at = plan_accumulator(d), .wait_at = -1, .part = PART_WHOLE, .partials = 1};
     l->now = d->w;
     if (d->r) low_partials(l, d->r, &e.partials);
@@ -373,6 +384,7 @@ void emit_def(Plan *p, PlanDef *d)
         if (d->loop.at[i]->reduces) e.wait_at = i;
     nest(&e, 0);
     l->memo.n = mark;
+    l->views.n = views;
     l->now = was;
 }
 

@@ -5,7 +5,7 @@
 #include "schedule/plan.h"
 
 /* Which part of a definition the loops are for. WHOLE: outside of the accumulator, or no reduction. */
-typedef enum Part { PART_WHOLE, PART_INIT, PART_UPDATE, PART_FINISH } Part;
+typedef enum Part { PART_WHOLE, PART_INIT, PART_UPDATE, PART_FINISH, PART_RESCALE } Part;
 
 typedef struct Emit {
     Plan *p;
@@ -34,8 +34,19 @@ void acc_whole(Emit *e, int pos);
 void acc_open(Emit *e); /* at one place: init, a step, finish */
 void acc_update(Emit *e);
 void acc_close(Emit *e);
+void acc_rescale(Emit *e);
+/* ---- emit_online.c: a maximum and a sum that go on from one iteration to the next */
+bool online_outer(const Emit *e); /* e->d is what the pass is over */
+bool online_inner(const Emit *e); /* e->d is the maximum or the sum */
+void online_begin(Emit *e);       /* before the pass: where they live */
+void online_rescale(Emit *e, Iter *it, int pos); /* in an iteration, after they went on */
+Expr *online_scaled(Emit *e, Expr *v); /* v, summed up before this iteration */
+void online_went_on(Emit *e, Expr *now); /* the maximum, to now: by what all is scaled */
 /* ---- emit_near.c: what is computed or copied inside a loop, for what is inside of it */
 void emit_producers(Emit *e, Iter *it);
+Region near_cover(Emit *e, Iter *at, PlanDef *c); /* the loops of c cover what is needed of it there */
+void near_uncover(PlanDef *c);
+View *near_hold(Emit *e, Tensor *t, SchedScope scope, const Region *g, Span at);
 void emit_copies(Emit *e, Iter *it);
 void emit_fetches(Emit *e, Iter *it);
 

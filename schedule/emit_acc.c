@@ -92,6 +92,7 @@ void acc_wait(Emit *e)
 {
     e->in_result = plan_waits_in_result(e->d, e->partials);
     e->waits = true;
+    if (online_outer(e)) online_begin(e);
     if (e->in_result) return;
     e->waiting = buffer_for(e, "partial", acc_type(e), e->wait_at, e->partials > 1 ? e->partials : 0);
     if (numbered(e)) e->waiting_count = buffer_for(e, "partial_term", DT_INDEX, e->wait_at, 0);
@@ -149,11 +150,36 @@ static void store_acc(Emit *e, Tensor *buf, Expr *part, Expr *v)
     low_emit(e->l, tile_store(e->l->p, buf, acc_place(e, part), v, e->d->r->span));
 }
 
+/* What was summed up before this iteration of the pass is rescaled in it once. */
+static Expr *rescaled_waiting(Emit *e, Expr *v)
+{
+    Expr *first = NULL, *now = online_scaled(e, v);
+    for (int i = plan_index(e->d, e->d->online->at) + 1; i < e->acc_at; i++) {
+        Iter *it = e->d->loop.at[i];
+        if (!it->reduces) continue;
+        Expr *c = is_first(e, it);
+        first = first ? te_node(e->l->op, EX_AND, DT_U1, 2, (Expr *[]){first, c}, it->span) : c;
+    }
+    return first ? te_node(e->l->op, EX_SELECT, (DType)v->type, 3, (Expr *[]){first, now, v}, v->span) : now;
+}
+
 static Expr *start_value(Emit *e, Tensor *waiting, Expr *part, Expr *identity)
 {
     if (!e->waits) return identity;
-    return te_node(e->l->op, EX_SELECT, (DType)identity->type, 3,
-                   (Expr *[]){at_end(e, false), identity, read_waiting(e, waiting, part)}, e->d->r->span);
+    Expr *v = read_waiting(e, waiting, part);
+    if (online_outer(e)) v = rescaled_waiting(e, v);
+    return te_node(e->l->op, EX_SELECT, (DType)identity->type, 3, (Expr *[]){at_end(e, false), identity, v}, e->d->r->span);
+}
+
+/* The maximum, or the sum, as the last iteration of the pass left it. */
+static Expr *go_on(Emit *e, DType t)
+{
+    int n;
+    Tensor *to;
+    Expr **at = low_result_place(e->l, e->d->w, e->d->w->def->out[0], &to, &n);
+    Expr *v = low_read(e->l, to, n, at, e->d->r->span);
+    if (e->d->w->def == e->d->online->z) v = online_scaled(e, v);
+    return (DType)v->type == t ? v : te_cast(e->l->op, t, v, v->span);
 }
 
 static void for_parts(Emit *e, int64_t n, void (*body)(Emit *, Expr *, void *), void *user)
@@ -175,6 +201,7 @@ void acc_open(Emit *e)
     const Reduce *r = e->d->r;
     DType t = acc_type(e);
     Expr *identity = low_num(l, t, num_identity(r->op, t), r->span);
+    if (online_inner(e)) identity = go_on(e, t);
     if (e->count) store_acc(e, e->count, NULL, start_value(e, e->waiting_count, NULL, ix_int(l, 0)));
     if (e->partials > 1) {
         for_parts(e, e->partials, set_part, identity);
@@ -229,6 +256,8 @@ void acc_update(Emit *e)
     if (e->count) store_acc(e, e->count, NULL, ix_op(l, EX_ADD, acc_read(e, e->count, NULL), ix_int(l, 1)));
 }
 
+void acc_rescale(Emit *e) { store_acc(e, e->acc, NULL, online_scaled(e, acc_read(e, e->acc, NULL))); }
+
 /* ---- finish -------------------------------------------------------------------------------------------------------------
  */
 static void combine_two(Emit *e, Expr *at, void *user)
@@ -257,6 +286,7 @@ static void finish(Emit *e)
     Work *w = e->d->w;
     Expr *r = e->where ? acc_read(e, e->where, NULL) : acc_read(e, e->acc, e->partials > 1 ? ix_int(l, 0) : NULL);
     if (!e->where && r->type != e->d->red->type) r = te_cast(l->op, (DType)e->d->red->type, r, r->span);
+    if (online_inner(e)) online_went_on(e, r);
     low_stands_for(l, e->d->red, r);
     low_store(l, w, w->def->out[0], low_expr(l, w->rhs));
 }
@@ -305,6 +335,7 @@ void acc_whole(Emit *e, int pos)
     Lower *l = e->l;
     DType t = acc_type(e);
     int p = e->partials;
+    if (online_outer(e) && pos <= plan_index(e->d, e->d->online->at)) online_begin(e);
     e->acc = buffer_for(e, p > 1 ? "part" : "acc", t, pos, p > 1 ? p : 0);
     e->where = keeps_index(e) ? buffer_for(e, "at", DT_I32, pos, 0) : NULL;
     e->count = numbered(e) ? buffer_for(e, "term", DT_INDEX, pos, 0) : NULL;

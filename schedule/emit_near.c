@@ -65,7 +65,8 @@ static bool read_here(const Emit *e, const Tensor *t)
     const PlanDef *d = e->d;
     switch (e->part) {
     case PART_WHOLE: return true;
-    case PART_INIT: return false;
+    case PART_INIT:
+    case PART_RESCALE: return false;
     case PART_UPDATE: return low_reads(l, d->red, t, NULL);
     case PART_FINISH: return low_reads(l, d->w->rhs, t, d->red);
     }
@@ -75,6 +76,7 @@ static bool read_here(const Emit *e, const Tensor *t)
 /* Directly, or by another producer that is computed at the same place. */
 static bool needed(const Emit *e, const PlanDef *c)
 {
+    if (plan_goes_on(c)) return true;
     for (int o = 0; o < c->w->def->nout; o++) {
         const Tensor *t = c->w->def->out[o];
         if (read_here(e, t)) return true;
@@ -96,8 +98,30 @@ static Iter *root_for(const PlanDef *d, const Var *v)
     return NULL;
 }
 
-/* The loops of c cover the region of what it defines. */
-static Region cover(Emit *e, Iter *at, PlanDef *c)
+static Expr *least_zero(Lower *l, Expr *n, Expr *size)
+{
+    int64_t known;
+    return ix_known(l, n, &known) || (size && low_same(l, n, size)) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+}
+
+/* A reduction that goes on from one iteration to the next goes over what e->d does in this one. */
+static void cover_terms(Emit *e, PlanDef *c)
+{
+    Lower *l = e->l;
+    const Iter *mine = NULL;
+    for (int i = 0; i < e->d->nroots; i++)
+        if (e->d->root[i]->reduces) mine = e->d->root[i];
+    IterSpan s = iter_span(e->p, e->d, (Iter *)mine);
+    for (int i = 0; i < c->nroots; i++) {
+        Iter *r = c->root[i];
+        if (!r->reduces) continue;
+        r->lo = ix_op(l, EX_ADD, low_expr(l, mine->var->lo), s.from);
+        r->ext = least_zero(l, lin_sub(l, s.to, s.from), s.size);
+        r->size = s.size;
+    }
+}
+
+Region near_cover(Emit *e, Iter *at, PlanDef *c)
 {
     Lower *l = e->l;
     const Def *def = c->w->def;
@@ -110,15 +134,14 @@ static Region cover(Emit *e, Iter *at, PlanDef *c)
             continue;
         }
         r->lo = g.from[i];
-        Expr *n = lin_sub(l, g.to[i], g.from[i]);
-        int64_t known;
-        r->ext = ix_known(l, n, &known) || low_same(l, n, g.size[i]) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+        r->ext = least_zero(l, lin_sub(l, g.to[i], g.from[i]), g.size[i]);
         r->size = g.size[i];
     }
+    if (plan_goes_on(c)) cover_terms(e, c);
     return g;
 }
 
-static void uncover(PlanDef *c)
+void near_uncover(PlanDef *c)
 {
     for (int i = 0; i < c->nroots; i++) c->root[i]->lo = c->root[i]->ext = c->root[i]->size = NULL;
 }
@@ -131,16 +154,19 @@ static Scope scope_for(const Lower *l, SchedScope asked, int rank, Expr *const *
     return asked == STAGE_REG || all == 1 ? SCOPE_REG : SCOPE_LOCAL;
 }
 
-static void hold(Emit *e, PlanDef *c, const Region *g)
+View *near_hold(Emit *e, Tensor *t, SchedScope scope, const Region *g, Span at)
 {
     Lower *l = e->l;
-    for (int o = 0; o < c->w->def->nout; o++) {
-        Tensor *t = c->w->def->out[o];
-        View *v = NEW(l->mem, View);
-        Scope s = scope_for(l, c->scope, t->rank, g->size);
-        *v = (View){.of = t, .origin = g->lo, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, c->w->def->span)};
-        VEC_PUSH(l->mem, &l->views, v);
-    }
+    View *v = NEW(l->mem, View);
+    Scope s = scope_for(l, scope, t->rank, g->size);
+    *v = (View){.of = t, .origin = g->lo, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, at)};
+    VEC_PUSH(l->mem, &l->views, v);
+    return v;
+}
+
+static void hold(Emit *e, PlanDef *c, const Region *g)
+{
+    for (int o = 0; o < c->w->def->nout && !plan_goes_on(c); o++) near_hold(e, c->w->def->out[o], c->scope, g, c->w->def->span);
 }
 
 /* What is computed or copied only when there is such an iteration. */
@@ -167,7 +193,7 @@ void emit_producers(Emit *e, Iter *it)
     for (int i = 0; i < p->n; i++)
         if (!p->def[i].w->gone && p->def[i].in == e->d && p->def[i].at == it && needed(e, &p->def[i]))
             here[n++] = &p->def[i];
-    for (int i = n - 1; i >= 0; i--) g[i] = cover(e, it, here[i]); /* what the later ones need of the earlier */
+    for (int i = n - 1; i >= 0; i--) g[i] = near_cover(e, it, here[i]); /* what the later ones need of the earlier */
     for (int i = 0; i < n; i++) {
         hold(e, here[i], &g[i]);
         Nest held;
@@ -175,7 +201,7 @@ void emit_producers(Emit *e, Iter *it)
         emit_def(p, here[i]);
         close_if(e, &held, when);
     }
-    for (int i = 0; i < n; i++) uncover(here[i]);
+    for (int i = 0; i < n; i++) near_uncover(here[i]);
 }
 
 /* ---- copies ---------------------------------------------------------------------------------------------------------------

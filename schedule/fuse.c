@@ -49,6 +49,8 @@ typedef struct Replace {
     const Def *def;
     Expr *rhs;
     Expr **at, *made; /* the last place that it was read at, and what came of it: a value read twice is computed once */
+    const Expr *from; /* or one node, by: */
+    Expr *to;
 } Replace;
 
 static Expr *replace(Replace *r, Expr *e);
@@ -102,9 +104,23 @@ static Expr *replace_parts(Replace *r, Expr *e)
 static Expr *replace(Replace *r, Expr *e)
 {
     if (!low_first(r->l, e)) return r->l->made[e->id];
-    Expr *to = replace_parts(r, e);
+    Expr *to = e == r->from ? r->to : replace_parts(r, e);
     r->l->made[e->id] = to;
     return to;
+}
+
+Expr *fuse_expand(Lower *l, Expr *e, const Work *w)
+{
+    Replace r = {.l = l, .t = w->def->out[0], .def = w->def, .rhs = w->rhs};
+    low_walk(l);
+    return replace(&r, e);
+}
+
+Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to)
+{
+    Replace r = {.l = l, .from = from, .to = to};
+    low_walk(l);
+    return replace(&r, e);
 }
 
 /* Scalar operations in e, functions and divisions counted for what they take; stops at `limit`. */

@@ -215,7 +215,9 @@ static bool even(Apply *a, const PlanDef *d, const Iter *it)
     switch (it->kind) {
     case IT_ROOT: return true;
     case IT_OUTER: return even(a, d, it->of);
-    case IT_INNER: n = iter_most(a->p, it->of); return !d->in && even(a, d, it->of) && n > 0 && n % it->factor == 0;
+    case IT_INNER:
+        n = iter_most(a->p, it->of);
+        return !d->in && even(a, d, it->of) && (n < 0 ? iter_divides(a->p, it->of, it->factor) : n > 0 && n % it->factor == 0);
     case IT_FUSED: return even(a, d, it->of) && even(a, d, it->with);
     }
     return false;
@@ -231,6 +233,7 @@ static const char *stands_in(Apply *a, const PlanDef *d, const Iter *it)
     for (int i = 0; i < a->p->n; i++)
         if (!a->p->def[i].w->gone && a->p->def[i].in == d && a->p->def[i].at == it)
             return arena_printf(a->p->l->mem, "`%s` is computed there", a->p->def[i].w->def->name);
+    if (d->online && d->online->at == it) return "maximum and sum go on there from one iteration to the next";
     return d->accum == it ? "the accumulator is opened there" : NULL;
 }
 
@@ -565,6 +568,7 @@ static bool pieces_apart(Apply *a, const PlanDef *d)
 static bool still_one(Apply *a, PlanDef *d)
 {
     if (d->r && !pieces_apart(a, d)) return false;
+    if (d->online && !legal_online(a, d)) return false;
     Span at = a->now->span;
     if (d->in && !fused_evenly(a, d)) return false;
     if (!legal_order(a, d, d->loop.at, D_S110_ORDER)) return false;

@@ -60,7 +60,7 @@ static Reason not_at_reader(Apply *a, const PlanDef *r, const PlanDef *c, const 
             x.help = arena_printf(mem, "compute `%s` there first: `at %s : %s.%s`", r->w->def->name, r->w->def->name, d->w->def->name, it->name);
         return x;
     }
-    if (r == d && (after = read_after(d, it, t))) {
+    if (r == d && !plan_goes_on(c) && (after = read_after(d, it, t))) {
         Reason x = legal_because(arena_printf(mem, "`%s` reads it after the reduction over `%s`", r->w->def->name, after->name),
                            read_but(d->w->rhs, t, d->red)->span, "it is read here");
         x.note[1].at = d->r->span, x.note[1].text = "this is the reduction";

@@ -99,22 +99,37 @@ static bool within(Lower *l, const Lin *a, int64_t by)
     return most < by;
 }
 
-/* Is e a multiple of by, whatever the variables are? */
-static bool multiple(Lower *l, Expr *e, int64_t by)
+static int64_t common(int64_t a, int64_t b) { return b ? common(b, a % b) : a; }
+
+static bool atom_multiple(Lower *l, Expr *e, int64_t by)
 {
-    if (e->op == EX_MIN || e->op == EX_MAX) return multiple(l, e->arg[0], by) && multiple(l, e->arg[1], by);
+    int64_t k;
+    switch (e->op) {
+    case EX_MIN:
+    case EX_MAX: return lin_multiple(l, e->arg[0], by) && lin_multiple(l, e->arg[1], by);
+    case EX_DIM: return l->op->dim[e->sym].multiple && l->op->dim[e->sym].multiple % by == 0;
+    case EX_MUL: return lin_multiple(l, e->arg[0], by) || lin_multiple(l, e->arg[1], by);
+    case EX_DIV: return ix_known(l, e->arg[1], &k) && k > 0 && !__builtin_mul_overflow(k, by, &k) && lin_multiple(l, e->arg[0], k);
+    default: return false;
+    }
+}
+
+bool lin_multiple(Lower *l, Expr *e, int64_t by)
+{
+    if (by <= 1) return by == 1;
     Lin a = lin_of(l, e);
     if (a.overflow || a.c % by) return false;
-    for (int i = 0; i < a.n; i++)
-        if (a.t[i].k % by && !((a.t[i].atom->op == EX_MIN || a.t[i].atom->op == EX_MAX) && multiple(l, a.t[i].atom, by)))
-            return false;
+    for (int i = 0; i < a.n; i++) {
+        int64_t k = a.t[i].k;
+        if (k % by && (k == INT64_MIN || !atom_multiple(l, a.t[i].atom, by / common(by, k < 0 ? -k : k)))) return false;
+    }
     return true;
 }
 
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r)
 {
     Expr *g = ix_int(l, by);
-    if (by > 0 && multiple(l, e, by) && (e->op == EX_MIN || e->op == EX_MAX)) {
+    if (by > 0 && (e->op == EX_MIN || e->op == EX_MAX) && lin_multiple(l, e, by)) {
         *q = ix_op(l, EX_DIV, e, g);
         *r = ix_int(l, 0);
         return;
@@ -134,7 +149,28 @@ void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r)
             *r = lin_expr(l, &rest);
             return;
         }
+        Expr *more = rest.overflow ? NULL : lin_expr(l, &rest);
+        if (more && lin_multiple(l, more, by)) {
+            *q = ix_op(l, EX_ADD, lin_expr(l, &quotient), ix_op(l, EX_DIV, more, g));
+            *r = ix_int(l, 0);
+            return;
+        }
     }
     *q = ix_op(l, EX_DIV, e, g);
     *r = ix_op(l, EX_MOD, e, g);
+}
+
+int64_t lin_least(const Lower *l, const Expr *e)
+{
+    int64_t n, a, b;
+    if (ix_known(l, e, &n)) return n;
+    if (e->op == EX_DIM) return l->op->dim[e->sym].lo;
+    if (e->op != EX_ADD && e->op != EX_MUL && e->op != EX_DIV && e->op != EX_MIN && e->op != EX_MAX) return INT64_MIN;
+    a = lin_least(l, e->arg[0]);
+    b = lin_least(l, e->arg[1]);
+    if (e->op == EX_MAX) return a > b ? a : b;
+    if (e->op == EX_MIN) return a < b ? a : b;
+    if (a < 0 || b < (e->op == EX_DIV)) return INT64_MIN;
+    if (e->op == EX_DIV) return ix_known(l, e->arg[1], &b) ? a / b : 0;
+    return (e->op == EX_ADD ? __builtin_add_overflow(a, b, &n) : __builtin_mul_overflow(a, b, &n)) ? INT64_MIN : n;
 }

@@ -77,6 +77,19 @@ Block low_close(Lower *l, Nest *n)
     return b;
 }
 
+Tensor *low_let(Lower *l, const char *name, DType type, int rank, Expr **shape, Span s)
+{
+    Tensor *t = te_new_tensor(l->op, name, type, TK_LET, rank, shape, s);
+    Tensor **store = NEW_ARRAY(l->mem, Tensor *, t->id + 1);
+    int *dropped = NEW_ARRAY(l->mem, int, t->id + 1);
+    memcpy(store, l->store, sizeof *store * (size_t)l->nstore);
+    memcpy(dropped, l->dropped, sizeof *dropped * (size_t)l->nstore);
+    l->store = store;
+    l->dropped = dropped;
+    l->nstore = t->id + 1;
+    return t;
+}
+
 void low_loop(Lower *l, Loop *lp, const char *name, Expr *lo, Expr *hi, Span s)
 {
     lp->var = low_var(l, name, lo, hi, s);
@@ -740,10 +753,9 @@ TileProg *low_finish(Lower *l)
     return l->p;
 }
 
-/* As the heuristic does it, whatever was planned or emitted before. */
-void low_default(Lower *l)
+void low_restart(Lower *l)
 {
-    l->mode = SCHED_DEFAULT;
+    if (l->nbound) memset(l->bound, 0, sizeof *l->bound * (size_t)l->nbound);
     l->views.n = l->limits.n = l->memo.n = 0;
     l->ngroups = 0;
     define_works(l);
@@ -751,6 +763,13 @@ void low_default(Lower *l)
         l->store[i] = NULL;
         l->dropped[i] = 0;
     }
+}
+
+/* As the heuristic does it, whatever was planned or emitted before. */
+void low_default(Lower *l)
+{
+    l->mode = SCHED_DEFAULT;
+    low_restart(l);
     fuse_inline(l);
     fuse_groups(l);
     for (int i = 0; i < l->ngroups; i++) emit_group(l, &l->group[i]);

@@ -70,7 +70,7 @@ typedef struct Lower {
     Work *work;
     int ngroups;
     Group *group;
-    int nstore;     /* tensors of the program as it came */
+    int nstore;     /* tensors of the program as it came, and up to the last of low_let */
     Tensor **store; /* by tensor id: where a let lives (NULL: not yet, or a parameter: itself) */
     int *dropped;   /* by tensor id: how many leading indices its buffer leaves out */
     Stmts *out;     /* where statements go */
@@ -94,6 +94,7 @@ typedef struct Lower {
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
  */
 void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why);
+void low_restart(Lower *l); /* the definitions as they came, whatever was planned or emitted before */
 void low_default(Lower *l);
 TileProg *low_finish(Lower *l);
 Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their buffers; may emit statements */
@@ -101,6 +102,7 @@ void low_bind(Lower *l, const Var *v, Expr *to);
 Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s); /* a loop variable with a name of its own */
 Tensor *low_buffer(Lower *l, const char *name, DType t, Scope scope, int rank, Expr **shape,
                    Span s); /* emits its alloc */
+Tensor *low_let(Lower *l, const char *name, DType t, int rank, Expr **shape, Span s); /* that the op does not have */
 void low_emit(Lower *l, Stmt *s);
 /* Statements go to a new block until low_close; the memo is put back as it was. */
 typedef struct Nest {
@@ -164,6 +166,8 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
 void fuse_inline(Lower *l);
 void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
 bool fuse_at_own_place(const Work *reader, const Expr *load); /* the load's indices are the reader's own, in their order */
+Expr *fuse_expand(Lower *l, Expr *e, const Work *w);               /* e with what w defines in place of its reads */
+Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to); /* e with one node replaced */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
 bool fuse_self_earlier(const Lower *l, const Work *w,

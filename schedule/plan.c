@@ -63,6 +63,50 @@ Plan *plan_new(Lower *l)
     return p;
 }
 
+PlanDef *plan_insert(Plan *p, int at, const Work *w)
+{
+    Lower *l = p->l;
+    Work *work = NEW_ARRAY(l->mem, Work, p->n + 2);
+    PlanDef *def = NEW_ARRAY(l->mem, PlanDef, p->n + 2);
+    for (int i = 0; i < p->n; i++) {
+        int to = i + (i >= at);
+        work[to] = l->work[i];
+        def[to] = p->def[i];
+        def[to].w = &work[to];
+        if (!def[to].in) continue;
+        int in = (int)(def[to].in - p->def);
+        def[to].in = &def[in + (in >= at)];
+    }
+    work[at] = *w;
+    l->work = work;
+    p->def = def;
+    l->nworks = ++p->n;
+    new_def(p, &def[at], &work[at]);
+    return &def[at];
+}
+
+void plan_reduces_over(Plan *p, PlanDef *d, Var *v, const Iter *at)
+{
+    int n = 0, place = plan_index(d, at), before = 0;
+    for (int i = 0; i < place; i++) before += !d->loop.at[i]->reduces;
+    for (int i = 0; i < d->loop.n; i++)
+        if (!d->loop.at[i]->reduces) d->loop.at[n++] = d->loop.at[i];
+    d->loop.n = n;
+    n = 0;
+    for (int i = 0; i < d->iter.n; i++)
+        if (!d->iter.at[i]->reduces) d->iter.at[n++] = d->iter.at[i];
+    d->iter.n = n;
+    n = 0;
+    for (int i = 0; i < d->nroots; i++)
+        if (!d->root[i]->reduces) d->root[n++] = d->root[i];
+    d->nroots = n;
+    d->red = plan_primary(p->l, d->w);
+    d->r = d->red->red;
+    add_root(p, d, v, true);
+    for (int i = d->loop.n - 1; i > before; i--) d->loop.at[i] = d->loop.at[i - 1];
+    d->loop.at[before] = d->root[d->nroots - 1];
+}
+
 PlanDef *plan_find(const Plan *p, const char *name)
 {
     for (int i = 0; i < p->n; i++)
@@ -81,6 +125,8 @@ bool plan_writes(const PlanDef *d, const Tensor *t)
 {
     return d->w->def->out[0] == t || (d->w->def->nout > 1 && d->w->def->out[1] == t);
 }
+
+bool plan_goes_on(const PlanDef *d) { return d->online && d->online->o != d->w->def; }
 
 int plan_index(const PlanDef *d, const Iter *it)
 {
@@ -118,6 +164,7 @@ static void move_inside(Plan *p, PlanDef *d, const Iter *it, Iter *inner)
     for (int i = 0; i < d->fetch.n; i++)
         if (d->fetch.at[i].at == it) d->fetch.at[i].at = inner;
     if (d->accum == it) d->accum = inner;
+    if (d->online && d->online->at == it) d->online->at = inner;
 }
 
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,

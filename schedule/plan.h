@@ -63,6 +63,17 @@ typedef struct PlanFetch { /* prefetch A at S.L distance n */
     const SchedStmt *from;
 } PlanFetch;
 
+/* online m, z, O over L: each iteration of O's loop L goes on with m and z where the last one left them, and what was
+ * summed up so far is rescaled by exp(m before - m after). */
+typedef struct PlanOnline {
+    const Def *m, *z, *o;
+    Iter *at;     /* L */
+    ExprOp exp;   /* EXP or EXP2 */
+    Expr **place, **z_place; /* m's indices in terms of O's, and of z's */
+    Tensor *scale;
+    Span span;
+} PlanOnline;
+
 struct PlanDef {
     Work *w;
     Expr *red; /* the reduction whose loops are among `loop`, or NULL */
@@ -79,6 +90,7 @@ struct PlanDef {
     DType accum_type; /* DT_NONE: that of the terms */
     VEC(PlanStage) stage;
     VEC(PlanFetch) fetch;
+    PlanOnline *online; /* it is m, z or O there */
 };
 
 typedef struct Plan {
@@ -112,12 +124,17 @@ bool plan_writes(const PlanDef *d, const Tensor *t);
 /* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
  * innermost run of reduction loops. -1: there is none. */
 int plan_accumulator(const PlanDef *d);
+bool plan_goes_on(const PlanDef *d); /* the maximum or the sum of an `online` */
 /* Partial results between iterations of outer reduction loops wait in the result itself. */
 bool plan_waits_in_result(const PlanDef *d, int partials);
 void iter_split(Plan *p, PlanDef *d, Iter *it, int64_t factor, SchedTail tail, const char *outer, const char *inner,
                 Span s);
 void iter_fuse(Plan *p, PlanDef *d, Iter *outer, Iter *inner, const char *name, Span s);
 int64_t iter_most(const Plan *p, const Iter *it); /* its extent is never more, -1 where that is not known */
+/* A definition in front of the at-th, which moves up: pointers to definitions are no longer good. */
+PlanDef *plan_insert(Plan *p, int at, const Work *w);
+/* d->w->rhs has a reduction over v now, in place of all that d's loops reduced over: v's loop stands where `at` did. */
+void plan_reduces_over(Plan *p, PlanDef *d, Var *v, const Iter *at);
 
 /* ---- linear.c: index expressions as sums --------------------------------------------------------------------------- */
 enum { LIN_MAX = 24 };
@@ -135,6 +152,8 @@ Lin lin_add(Lower *l, Lin a, Lin b, int64_t k); /* a + k * b */
 Expr *lin_expr(Lower *l, const Lin *a);
 Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like terms together */
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
+bool lin_multiple(Lower *l, Expr *e, int64_t by);                   /* of by, whatever the variables are */
+int64_t lin_least(const Lower *l, const Expr *e);                   /* e is never below; INT64_MIN: nothing is known */
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
 typedef struct Region {
@@ -158,11 +177,30 @@ void plan_emit(Plan *p);                            /* statements go to l->out *
 Expr *iter_value(const Plan *p, const Iter *it);    /* NULL: not all of its loops are open */
 Expr *iter_nominal(const Plan *p, const Iter *it); /* never less than its extent; over dims only */
 Expr *iter_extent(const Plan *p, Iter *it);         /* where it stands */
+Expr *iter_whole(const Plan *p, Iter *it);          /* the same, and never negative */
+bool iter_is_nominal(const Plan *p, const Iter *it); /* about to be opened: it may go beyond the end */
+bool iter_divides(const Plan *p, Iter *it, int64_t f); /* f, its whole extent */
 Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n);
 Expr *view_read(Lower *l, const View *v, Expr *load, Expr *const *ix, Expr *other);
 
 /* ---- apply.c -------------------------------------------------------------------------------------------------------- */
-/* Applies the first n statements in order. False after an error was reported. */
-bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Diags *diags);
+/* Which ways are taken at `specialize`, in the order in which these are come to. */
+enum { BRANCHES_MAX = 16 };
+typedef struct Branches {
+    int n;
+    bool taken[BRANCHES_MAX];
+    const SchedStmt *from[BRANCHES_MAX];
+    const SchedStmt *open; /* the first one after these: no statement after it was applied */
+} Branches;
+/* Applies the first n statements in order. branches NULL: none is taken. False after an error was reported. */
+bool plan_apply(Plan *p, const Sched *s, int n, const SchedEnv *env, Branches *branches, Diags *diags);
+
+/* ---- version.c ------------------------------------------------------------------------------------------------------ */
+/* Emits the program with the first n statements: a version for each way through the branches. */
+bool version_emit(Lower *l, const Sched *s, int n, const SchedEnv *env, Diags *diags);
+/* Where e holds, that follows for the sizes of the op. */
+void version_learn(TeOp *op, const SchedEnv *env, const AstExpr *e);
+/* A condition that sizes decide at run time, as an expression of the program; NULL after an error. */
+Expr *version_condition(Lower *l, const SchedEnv *env, const AstExpr *e, Diags *diags);
 
 #endif

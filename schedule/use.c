@@ -57,41 +57,6 @@ const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, cons
     return found;
 }
 
-/* ---- when -----------------------------------------------------------------------------------------------------------------
- */
-typedef struct When {
-    Lower *l;
-    const SchedEnv *env;
-    Diags *diags;
-} When;
-
-static bool compares(ExprOp o)
-{
-    return o == EX_LT || o == EX_LE || o == EX_GT || o == EX_GE || o == EX_EQ || o == EX_NE;
-}
-
-/* A condition that sizes decide at run time, as an expression of the program. Its parts without dims are values. */
-static Expr *run_time(When *w, const AstExpr *e)
-{
-    TeOp *op = w->l->op;
-    SchedValue v;
-    if (e->kind == AST_PAREN) return run_time(w, e->arg[0]);
-    if (e->kind == AST_NAME)
-        for (int i = 0; i < op->ndims; i++)
-            if (ir_streq(op->dim[i].name, e->text)) return low_expr(w->l, te_dim(op, i, op->span));
-    if (e->kind == AST_BINARY || e->kind == AST_UNARY) {
-        Expr *arg[2] = {0};
-        for (int i = 0; i < e->nargs; i++)
-            if (!(arg[i] = run_time(w, e->arg[i]))) return NULL;
-        bool truth = e->op == EX_AND || e->op == EX_OR || e->op == EX_NOT || compares(e->op);
-        if (e->op == EX_NEG) return ix_op(w->l, EX_SUB, ix_int(w->l, 0), arg[0]);
-        return te_node(op, e->op, truth ? DT_U1 : DT_INDEX, e->nargs, arg, op->span);
-    }
-    if (!sched_eval(w->env, e, w->diags, &v)) return NULL;
-    if (!v.known) diag_error(w->diags, D_S105_DYNAMIC, e->span, "this");
-    return v.known ? ix_int(w->l, v.i) : NULL;
-}
-
 /* ---- the program ------------------------------------------------------------------------------------------------------------
  */
 static void say_params(Lower *l, const Sched *s, const int64_t *param)
@@ -105,20 +70,25 @@ bool sched_values(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, i
     return sched_assign(mem, u->sched, op, u->target, u->nset, u->set, NULL, NULL, diags, *param);
 }
 
-/* if (when) { as scheduled } else { as the heuristic does it } */
-static bool either(Lower *l, Plan *p, const SchedEnv *env, const AstExpr *when, Diags *diags)
+/* As scheduled; where the `when` is decided at run time: if (when) { as scheduled } else { as the heuristic does it } */
+static bool emit(Lower *l, const Sched *s, int n, const SchedEnv *env, bool always, Diags *diags)
 {
-    When w = {l, env, diags};
-    Expr *cond = run_time(&w, when);
+    if (always) return version_emit(l, s, n, env, diags);
+    TeOp *op = l->op;
+    Expr *cond = version_condition(l, env, s->when, diags);
     if (!cond) return false;
     Nest yes, no;
+    Dim *was = arena_dup(l->mem, op->dim, sizeof *was * (size_t)op->ndims);
+    version_learn(op, env, s->when);
     low_open(l, &yes);
-    plan_emit(p);
+    bool done = version_emit(l, s, n, env, diags);
     Block then = low_close(l, &yes);
+    memcpy(op->dim, was, sizeof *was * (size_t)op->ndims);
+    if (!done) return false;
     low_open(l, &no);
     low_default(l);
     Block els = low_close(l, &no);
-    low_emit(l, tile_if(l->p, cond, then, els, env->sched->span));
+    low_emit(l, tile_if(l->p, cond, then, els, s->span));
     return true;
 }
 
@@ -136,14 +106,7 @@ static TileProg *lower(Arena *mem, const SchedUse *u, const TeOp *op, const int6
         return NULL;
     }
     say_params(&l, s, param);
-    fuse_snapshots(&l);
-    Plan *p = plan_new(&l);
-    if (!plan_apply(p, s, n, &env, diags)) return NULL;
-    if (when.known)
-        plan_emit(p);
-    else if (!either(&l, p, &env, s->when, diags))
-        return NULL;
-    return low_finish(&l);
+    return emit(&l, s, n, &env, when.known, diags) ? low_finish(&l) : NULL;
 }
 
 TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *why)

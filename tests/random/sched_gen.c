@@ -352,6 +352,19 @@ static bool m_accum(SchedGen *g)
     return it && put(g, "accum %s at %s in reg%s", name(d), it->name, types[rng_below(&g->r, 6)]);
 }
 
+/* Then, half the time, the partial results are what is worked on. */
+static bool m_rfactor(SchedGen *g)
+{
+    const PlanDef *d = focus(g);
+    for (int i = 0; i < 4 && d && !d->r; i++) d = any_def(g, false);
+    const Iter *it = any_loop(g, d, rng_chance(&g->r, 40) ? inner_reduction : reduces);
+    if (!it) return false;
+    int k = g->names++;
+    bool put_it = put(g, "rfactor %s.%s -> rf%d", name(d), it->name, k);
+    if (g->focus[0] && rng_chance(&g->r, 50)) snprintf(g->focus, sizeof g->focus, "rf%d", k);
+    return put_it;
+}
+
 static bool m_microkernel(SchedGen *g)
 {
     const PlanDef *d = focus(g);
@@ -366,6 +379,59 @@ static bool m_microkernel(SchedGen *g)
     return put(g, " with %s%s", rng_chance(&g->r, 65) ? "outer" : "dot", rng_chance(&g->r, 30) ? " compose" : "");
 }
 
+/* ---- one pass ---------------------------------------------------------------------------------------------------------- */
+static bool sums(const PlanDef *d) { return !d->w->gone && d->r && d->r->op == RED_SUM; }
+
+/* A maximum, a sum, and a sum that reads what is made of both, in this order. */
+static bool find_online(SchedGen *g, const PlanDef *to[3])
+{
+    const Plan *p = g->p;
+    int n = 0;
+    for (int o = 2; o < p->n; o++)
+        for (int z = 1; sums(&p->def[o]) && z < o; z++)
+            for (int m = 0; sums(&p->def[z]) && is_let(&p->def[z]) && m < z; m++) {
+                const PlanDef *d = &p->def[m];
+                if (d->w->gone || !d->r || d->r->op != RED_MAX || !is_let(d) || rng_below(&g->r, ++n)) continue;
+                to[0] = d, to[1] = &p->def[z], to[2] = &p->def[o];
+            }
+    return n > 0;
+}
+
+static bool of_root(const Iter *it, const Var *v)
+{
+    while (it->kind != IT_ROOT) it = it->of;
+    return it->var == v;
+}
+
+/* What the maximum is for, the terms, and the rest. */
+static bool m_order_pass(SchedGen *g)
+{
+    const PlanDef *d[3];
+    const Iter *it[32];
+    int n = 0;
+    if (!find_online(g, d) || d[2]->loop.n > 30) return false;
+    const Expr *z = load_of(d[2]->w->rhs, d[1]->w->def->out[0]);
+    for (int pass = 0; pass < 3; pass++)
+        for (int i = 0; i < d[2]->loop.n; i++) {
+            const Iter *x = d[2]->loop.at[i];
+            bool indexes = false;
+            for (int k = 0; z && k < z->nargs; k++) indexes |= z->arg[k]->op == EX_VAR && of_root(x, z->arg[k]->var);
+            int at = x->reduces ? 1 + (x->kind == IT_INNER && g->names % 2) : indexes ? 2 * (x->kind == IT_INNER && g->names % 3 == 0) : 2;
+            if (at == pass) it[n++] = x;
+        }
+    return write_order(g, d[2], n, it);
+}
+
+static bool m_online(SchedGen *g)
+{
+    const PlanDef *d[3];
+    if (!find_online(g, d)) return false;
+    const Iter *it = any_loop(g, d[2], reduces);
+    for (int i = d[2]->loop.n - 1; i >= 0 && rng_chance(&g->r, 90); i--)
+        if (d[2]->loop.at[i]->reduces) it = d[2]->loop.at[i];
+    return it && put(g, "online %s, %s, %s over %s", name(d[0]), name(d[1]), name(d[2]), it->name);
+}
+
 /* ---- what comes next ------------------------------------------------------------------------------------------------------------ */
 static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks, m_pack,  m_pack, m_accum,
                                 m_microkernel, m_microkernel,     m_parallel,     m_stage, NULL};
@@ -374,13 +440,17 @@ static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_block
                                  m_prefetch,     NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
-static Move *const sums[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
+static Move *const in_parts[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
+static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m_rfactor, m_parallel, m_at, m_split, m_order_blocks,
+                                m_vectorize, m_stage, m_unroll, m_rfactor, NULL};
 static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
                               m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_microkernel};
+                              m_accum,   m_prefetch, m_microkernel, m_rfactor, m_online};
+static Move *const pass[] = {m_split, m_split_reduction, m_split, m_order_pass, m_online, m_accum, m_vectorize, m_online,
+                             m_parallel, m_order, m_unroll, m_at, m_split, NULL};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, nothing};
+static Move *const *const recipes[] = {product, product2, product, lanes, near, near, in_parts, partial, nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)
@@ -402,15 +472,40 @@ static void choose_focus(SchedGen *g)
     if (d) snprintf(g->focus, sizeof g->focus, "%s", name(d));
 }
 
+/* Something that sizes decide when the kernel runs. */
+static const char *on_size(SchedGen *g, int dim, char *to, size_t n)
+{
+    int k = rng_below(&g->r, 8), other = rng_below(&g->r, g->program->ndims);
+    switch (rng_below(&g->r, 5)) {
+    case 0: snprintf(to, n, "D%d == %d", dim, 1 + k); break;
+    case 1: snprintf(to, n, "D%d <= %d || D%d > D%d", dim, 2 * k, dim, other); break;
+    case 2: snprintf(to, n, "%d < D%d && D%d %% %d == 0", k, dim, other, 1 + rng_below(&g->r, 4)); break;
+    default: snprintf(to, n, "D%d %% %d == 0", dim, 1 + k); break;
+    }
+    return to;
+}
+
+static void choose_pass(SchedGen *g)
+{
+    const PlanDef *d[3];
+    if (g->p->l->num.ordered || !find_online(g, d) || rng_chance(&g->r, 20)) return;
+    g->recipe = pass;
+    snprintf(g->focus, sizeof g->focus, "%s", name(d[2]));
+}
+
 static bool written(SchedGen *g, Move *move)
 {
     g->to[0] = 0;
     if (!move(g)) return false;
-    char inside[160];
-    if (!g->program->ndims || !rng_chance(&g->r, 3)) return true;
-    /* Decided when it is applied: true, false, or not known. */
+    char inside[160], cond[64];
+    int how = g->program->ndims ? rng_below(&g->r, 100) : 100, dim;
+    if (how >= 12) return true;
+    dim = rng_below(&g->r, g->program->ndims);
     snprintf(inside, sizeof inside, "%s", g->to);
-    snprintf(g->to, g->n, "if D%d > %d { %s; }", rng_below(&g->r, g->program->ndims), rng_below(&g->r, 6), inside);
+    if (how < 3) /* decided when it is applied: true, false, or not known */
+        snprintf(g->to, g->n, "if D%d > %d { %s; }", dim, rng_below(&g->r, 6), inside);
+    else
+        snprintf(g->to, g->n, "specialize when %s { %s; }", on_size(g, dim, cond, sizeof cond), inside);
     return strlen(inside) < sizeof inside - 1;
 }
 
@@ -419,7 +514,10 @@ bool sched_next(SchedGen *g, const Plan *plan, char *to, size_t n)
     g->p = plan;
     g->to = to;
     g->n = n;
-    if (*g->recipe && !g->focus[0]) choose_focus(g);
+    if (*g->recipe && !g->focus[0]) {
+        choose_focus(g);
+        choose_pass(g);
+    }
     while (*g->recipe) {
         Move *m = *g->recipe++;
         if (rng_chance(&g->r, 85) && written(g, m)) return true;

@@ -91,7 +91,7 @@ static Plan *loops_now(Grow *g, Try *t)
     fuse_snapshots(l);
     Plan *p = plan_new(l);
     SchedEnv env = {t->sched, none, l->op, l->target};
-    return plan_apply(p, t->sched, t->sched->nstmts, &env, &t->diags) ? p : NULL;
+    return plan_apply(p, t->sched, t->sched->nstmts, &env, NULL, &t->diags) ? p : NULL;
 }
 
 /* ---- growing --------------------------------------------------------------------------------------------------------- */
