@@ -232,11 +232,6 @@ static bool whole_indices(const Iter *it)
     return it->kind == IT_ROOT || (it->kind == IT_FUSED && whole_indices(it->of) && whole_indices(it->with));
 }
 
-static bool made_of(const Iter *it, const Iter *root)
-{
-    return it == root || (it->kind == IT_FUSED && (made_of(it->of, root) || made_of(it->with, root)));
-}
-
 static const char *bad_pack_index(Arena *mem, const PlanDef *d, const Expr *read, const Iter *it, const Tensor *t)
 {
     if (it->kind == IT_FUSED) {
@@ -267,7 +262,7 @@ static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
     }
     for (int i = 0; i < d->nroots; i++) {
         int listed = 0;
-        for (int k = 0; k < y->n; k++) listed += made_of(iter_named(d, y->ix[k].text), d->root[i]);
+        for (int k = 0; k < y->n; k++) listed += legal_part_of(iter_named(d, y->ix[k].text), d->root[i]);
         if (listed > 1) return arena_printf(mem, "`%s` stands in the pack twice", d->root[i]->name);
         if (!listed && te_uses_var(f.at.at[0], d->root[i]->var) && !fixed_there(d, d->root[i], s->at))
             return arena_printf(mem, "it depends on `%s` too, which is looped over inside of `%s`", d->root[i]->name, s->at->name);
