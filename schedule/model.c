@@ -256,8 +256,9 @@ static void product_text(Lower *l, const Match *m, Text *out)
         if (!on_axis(&m->i, m->w->ix[x]) && !on_axis(&m->j, m->w->ix[x])) text_printf(out, "%s, ", m->w->ix[x]->name);
     if (jc) text_printf(out, "%s, ", jc);
     text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
+    bool once = m->i.known && m->i.guess <= b.mc; /* no later block of rows reads a panel again */
     if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, ko, k, j, b.nr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once ? jo : ko, k, j, b.nr);
     if (pack_a)
         text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
