@@ -28,6 +28,8 @@ PlanDef *apply_def(Apply *a, const AstName *name)
     for (int i = 0; i < a->p->n; i++)
         if (!a->p->def[i].w->gone)
             all = arena_printf(a->p->l->mem, "%s%s%s", all, *all ? ", " : "", a->p->def[i].w->def->name);
+    for (int i = 0; i < a->p->copy.n; i++)
+        all = arena_printf(a->p->l->mem, "%s, %s", all, a->p->copy.at[i]->w->def->name);
     diag_help(a->diags, e, "the definitions are %s", all);
     return NULL;
 }
@@ -270,11 +272,7 @@ static bool do_bind(Apply *a, const SchedStmt *s)
 static PlanDef *let_named(Apply *a, const AstName *name)
 {
     PlanDef *d = apply_def(a, name);
-    if (!d) return NULL;
-    if (d->w->def->out[0]->kind == TK_LET) return d;
-    diag_error(a->diags, D_S116_ROOT, name->span, name->text,
-               d->w->def->out[0]->kind == TK_INOUT ? "an inout" : "a result");
-    return NULL;
+    return d && legal_let(a, d, name->span) ? d : NULL;
 }
 
 static bool do_at(Apply *a, const SchedStmt *s)
@@ -282,7 +280,7 @@ static bool do_at(Apply *a, const SchedStmt *s)
     PlanDef *c = let_named(a, &s->subject), *d = apply_def(a, &s->ref[0].def);
     Iter *it = c && d ? plan_loop(d, s->ref[0].loop.text) : NULL;
     if (c && d && !it) return apply_loop(a, d, &s->ref[0].loop) != NULL;
-    if (!it || !legal_at(a, c, d, it)) return false;
+    if (!it || !legal_at_copy(a, c, d, s->ref[0].span) || !legal_at(a, c, d, it)) return false;
     if (s->scope == STAGE_SHARED) {
         diag_error(a->diags, D_S122_TARGET, s->span, "at", a->p->l->target->name, "shared memory");
         return false;
@@ -325,6 +323,8 @@ static Tensor *tensor_named(Apply *a, const PlanDef *d, const AstName *name)
     }
     Diag *e = diag_error(a->diags, D_S121_NO_TENSOR, name->span, name->text, d->w->def->name);
     diag_note(a->diags, e, d->w->def->span, "`%s` is defined here", d->w->def->name);
+    const PlanDef *c = plan_find(a->p, name->text);
+    if (c && c->copies) diag_help(a->diags, e, "`%s` is a copy of `%s`: say that name", name->text, c->copies->name);
     return NULL;
 }
 
@@ -352,7 +352,9 @@ static bool do_stage(Apply *a, const SchedStmt *s)
                   "stage it in local memory");
         return false;
     }
+    if (g.name && !legal_copy_name(a, &g)) return false;
     if (!legal_stage(a, d, &g)) return false;
+    if (g.name) g.copy = apply_copy(a, d, &g);
     VEC_PUSH(a->p->l->mem, &d->stage, g);
     return true;
 }

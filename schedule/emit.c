@@ -171,7 +171,8 @@ static int copies_or_lanes(const Lower *l, const Iter *it, LoopKind kind, const 
 {
     int64_t n;
     if (kind == LOOP_VECTOR) return it->width;
-    return kind == LOOP_UNROLL && !ix_known(l, extent, &n) ? (int)most : 0;
+    if (kind != LOOP_UNROLL || ix_known(l, extent, &n)) return 0;
+    return most > 0 ? (int)most : 1; /* a region of nothing may have an extent that does not come out as 0 */
 }
 
 static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)

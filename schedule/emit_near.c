@@ -96,6 +96,14 @@ static Iter *root_for(const PlanDef *d, const Var *v)
     return NULL;
 }
 
+static void cover_root(Lower *l, Iter *r, Expr *from, Expr *n, Expr *size)
+{
+    int64_t known;
+    r->lo = from;
+    r->ext = ix_known(l, n, &known) || low_same(l, n, size) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+    r->size = size;
+}
+
 /* The loops of c cover the region of what it defines. */
 static Region cover(Emit *e, Iter *at, PlanDef *c)
 {
@@ -109,11 +117,7 @@ static Region cover(Emit *e, Iter *at, PlanDef *c)
             g.size[i] = low_expr(l, def->out[0]->shape[i]);
             continue;
         }
-        r->lo = g.from[i];
-        Expr *n = lin_sub(l, g.to[i], g.from[i]);
-        int64_t known;
-        r->ext = ix_known(l, n, &known) || low_same(l, n, g.size[i]) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
-        r->size = g.size[i];
+        cover_root(l, r, g.from[i], lin_sub(l, g.to[i], g.from[i]), g.size[i]);
     }
     return g;
 }
@@ -138,7 +142,7 @@ static void hold(Emit *e, PlanDef *c, const Region *g)
         Tensor *t = c->w->def->out[o];
         View *v = NEW(l->mem, View);
         Scope s = scope_for(l, c->scope, t->rank, g->size);
-        *v = (View){.of = t, .origin = g->lo, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, c->w->def->span)};
+        *v = (View){.of = t, .origin = g->lo, .held = g, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, c->w->def->span)};
         VEC_PUSH(l->mem, &l->views, v);
     }
 }
@@ -272,6 +276,27 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     bind_all(e);
 }
 
+/* By the loops of the definition that has the copy's name, over len of size from `from` on. It finds its panels by its
+ * own indices. */
+static void copy_named(Emit *e, const PlanStage *s, const View *v, Expr **from, Expr **len, Expr **size)
+{
+    Lower *l = e->l;
+    PlanDef *c = s->copy;
+    View *own = NEW(l->mem, View);
+    *own = *v;
+    own->of = c->w->def->out[0];
+    if (v->load) {
+        own->ix = c->root;
+        own->origin = NEW_ARRAY(l->mem, Expr *, c->nroots + 1);
+        for (int i = 0; i < c->nroots; i++) own->origin[i] = ix_int(l, 0);
+    }
+    for (int i = 0; i < c->nroots; i++) cover_root(l, c->root[i], from[i], len[i], size[i]);
+    VEC_PUSH(l->mem, &l->views, own);
+    emit_def(e->p, c);
+    l->views.n--;
+    uncover(c);
+}
+
 static void stage_packed(Emit *e, const PlanStage *s)
 {
     Lower *l = e->l;
@@ -281,13 +306,16 @@ static void stage_packed(Emit *e, const PlanStage *s)
                 .origin = NEW_ARRAY(l->mem, Expr *, y->n + 1)};
     v->load = find_load(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
     Expr **len = NEW_ARRAY(l->mem, Expr *, y->n + 1), **shape = NEW_ARRAY(l->mem, Expr *, 2 * y->n + 1);
+    Expr **from = NEW_ARRAY(l->mem, Expr *, y->n + 1), **size = NEW_ARRAY(l->mem, Expr *, y->n + 1);
     int rank = 0;
     for (int i = 0; i < y->n; i++) {
         for (int k = 0; k < e->d->iter.n; k++)
-            if (ir_streq(e->d->iter.at[k]->name, y->ix[i].text)) v->ix[i] = e->d->iter.at[k];
+            if (!v->ix[i] && ir_streq(e->d->iter.at[k]->name, y->ix[i].text)) v->ix[i] = e->d->iter.at[k];
         IterSpan g = iter_span(e->p, e->d, v->ix[i]);
         v->origin[i] = g.from;
         len[i] = lin_sub(l, g.to, g.from);
+        from[i] = ix_op(l, EX_ADD, low_expr(l, v->ix[i]->var->lo), g.from);
+        size[i] = g.size;
         shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
     }
     rank = y->n;
@@ -296,7 +324,10 @@ static void stage_packed(Emit *e, const PlanStage *s)
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
-    copy_pack(e, v, len, s->from->span);
+    if (s->copy)
+        copy_named(e, s, v, from, len, size);
+    else
+        copy_pack(e, v, len, s->from->span);
     close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
 }
@@ -306,12 +337,18 @@ static void stage_plain(Emit *e, const PlanStage *s)
     Lower *l = e->l;
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t, .origin = g.lo};
+    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g)};
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, scope_for(l, s->scope, s->t->rank, g.size),
                         s->t->rank, g.size, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
-    copy_plain(e, s, &g, v->buf);
+    if (s->copy) {
+        Expr **len = NEW_ARRAY(l->mem, Expr *, s->t->rank + 1);
+        for (int i = 0; i < s->t->rank; i++) len[i] = lin_sub(l, g.to[i], g.from[i]);
+        copy_named(e, s, v, g.from, len, g.size);
+    } else {
+        copy_plain(e, s, &g, v->buf);
+    }
     close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
 }

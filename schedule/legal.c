@@ -292,6 +292,7 @@ static bool shares_bytes(Apply *a, const PlanDef *d, const Iter *it)
 {
     int64_t lo;
     if (te_type[d->w->def->out[0]->type].bits >= 8 || !d->w->nix) return false;
+    if (d->copies) return true; /* and a pack has other neighbours */
     const Iter *last = NULL;
     for (int i = 0; i < d->nroots; i++)
         if (d->root[i]->var == d->w->ix[d->w->nix - 1]) last = d->root[i];
@@ -312,7 +313,7 @@ static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
     if (r.why) return r;
     if (shares_bytes(a, d, it)) {
         r = legal_because("neighbours share a byte", d->w->def->span, "both are written here");
-        r.help = "split it by an even number, and run the outer part in parallel";
+        r.help = d->copies ? "leave the copy to one thread" : "split it by an even number, and run the outer part in parallel";
         return r;
     }
     if ((x = lanes_outside(d, it)))
@@ -575,7 +576,7 @@ static bool still_one(Apply *a, PlanDef *d)
     }
     for (int i = 0; i < d->stage.n; i++)
         if (!legal_stage(a, d, &d->stage.at[i])) return false;
-    if (d->in && !legal_at(a, d, d->in, d->at)) return false;
+    if (d->in && !d->copies && !legal_at(a, d, d->in, d->at)) return false;
     return !d->accum || legal_accum(a, d, d->accum, d->accum_type);
 }
 
@@ -583,5 +584,7 @@ bool legal_still(Apply *a)
 {
     for (int i = 0; i < a->p->n; i++)
         if (!a->p->def[i].w->gone && !still_one(a, &a->p->def[i])) return false;
+    for (int i = 0; i < a->p->copy.n; i++)
+        if (!still_one(a, a->p->copy.at[i])) return false;
     return true;
 }

@@ -53,7 +53,8 @@ typedef struct PlanStage {
     SchedScope scope;
     const SchedStmt *from;
     int64_t *factor; /* of the pack, or the number of swizzle and pad */
-    const char *name;
+    const char *name; /* NULL: none */
+    PlanDef *copy;    /* the definition of that name */
 } PlanStage;
 
 typedef struct PlanFetch { /* prefetch A at S.L distance n */
@@ -74,6 +75,7 @@ struct PlanDef {
     PlanDef *in;      /* computed inside loop `at` of this definition; NULL: a root */
     Iter *at;
     Span placed; /* what said so */
+    const Tensor *copies; /* a staged copy of it (copy.c), for the loop `at` of `in`; NULL: a definition of the program */
     SchedScope scope;
     Iter *accum;      /* inside of which loop the accumulator is opened; NULL: the default place */
     DType accum_type; /* DT_NONE: that of the terms */
@@ -85,6 +87,7 @@ typedef struct Plan {
     Lower *l;
     int n;
     PlanDef *def; /* in the order of the program; def[i].w == &l->work[i] */
+    VEC(PlanDef *) copy; /* staged copies that have a name, none of them in `def` */
 } Plan;
 
 /* A tensor is found in buf instead: at ix - origin, or, in a pack of one access (load), in panels over indices of the
@@ -93,6 +96,7 @@ struct View {
     const Tensor *of;
     Tensor *buf;
     Expr **origin; /* by dimension of the tensor; PACK: by index */
+    const struct Region *held; /* the part of the tensor that is there; NULL: a PACK */
     Expr *load;    /* PACK: the access; else NULL */
     const Plan *p;
     int nix; /* PACK */
@@ -103,6 +107,7 @@ struct View {
 /* ---- plan.c ---------------------------------------------------------------------------------------------------------
  */
 Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no loops */
+void plan_define(Plan *p, PlanDef *d, Work *w);
 PlanDef *plan_find(const Plan *p, const char *name);
 Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
 int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */

@@ -45,6 +45,8 @@ static const PlanDef *any_def(SchedGen *g, bool let)
         const PlanDef *d = &g->p->def[i];
         if (!d->w->gone && (!let || is_let(d)) && rng_below(&g->r, ++n) == 0) found = d;
     }
+    for (int i = 0; i < g->p->copy.n && !let; i++)
+        if (rng_below(&g->r, ++n) == 0) found = g->p->copy.at[i];
     return found;
 }
 
@@ -320,7 +322,7 @@ static bool put_pack(SchedGen *g, const PlanDef *d, const Tensor *t, const Iter 
     return put(g, "%s)", factor(g));
 }
 
-static bool stage(SchedGen *g, bool packed)
+static bool stage(SchedGen *g, bool packed, int named)
 {
     const PlanDef *d = focus(g);
     const Tensor *t = d ? any_read(g, d) : NULL;
@@ -329,10 +331,13 @@ static bool stage(SchedGen *g, bool packed)
     if (packed) it = d->loop.at[rng_below(&g->r, (d->loop.n + 1) / 2)];
     put(g, "stage %s at %s.%s in %s", t->name, name(d), it->name, rng_chance(&g->r, packed ? 95 : 60) ? "local" : "reg");
     if (packed) put_pack(g, d, t, it);
-    return !rng_chance(&g->r, 10) || put(g, " -> ls%d", g->names++);
+    if (!rng_chance(&g->r, named)) return true;
+    if (named == 100) snprintf(g->focus, sizeof g->focus, "ls%d", g->names); /* where that is not accepted: any */
+    return put(g, " -> ls%d", g->names++);
 }
-static bool m_stage(SchedGen *g) { return stage(g, rng_chance(&g->r, 40)); }
-static bool m_pack(SchedGen *g) { return stage(g, true); }
+static bool m_stage(SchedGen *g) { return stage(g, rng_chance(&g->r, 40), 20); }
+static bool m_pack(SchedGen *g) { return stage(g, true, 10); }
+static bool m_stage_named(SchedGen *g) { return stage(g, rng_chance(&g->r, 50), 100); }
 
 static bool m_prefetch(SchedGen *g)
 {
@@ -372,6 +377,8 @@ static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks
 static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_blocks, m_tile_result, m_split_reduction,
                                  m_order_blocks, m_pack,           m_pack,         m_microkernel, m_parallel,
                                  m_prefetch,     NULL};
+static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,   m_order, m_vectorize,
+                               m_parallel,    m_unroll,       m_split,       m_fuse,   NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
 static Move *const sums[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
@@ -380,7 +387,7 @@ static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
                               m_accum,   m_prefetch, m_microkernel};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, nothing};
+static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, copied, nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)
