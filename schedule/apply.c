@@ -69,7 +69,7 @@ static bool fresh(Apply *a, const PlanDef *d, const AstName *name)
     return true;
 }
 
-static bool number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v)
+bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v)
 {
     SchedValue x;
     if (!sched_eval(a->env, e, a->diags, &x)) return false;
@@ -85,8 +85,6 @@ static bool number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int
 
 /* ---- split, tile, fuse, order -----------------------------------------------------------------------------------------
  */
-enum { FACTOR_MAX = 1 << 30 };
-
 static bool divides(Apply *a, const Iter *it, int64_t f, Span s)
 {
     int64_t n = it->kind == IT_INNER && it->tail != TAIL_PERFECT ? it->factor : iter_most(a->p, it);
@@ -103,7 +101,7 @@ static bool split_one(Apply *a, PlanDef *d, Iter *it, const AstExpr *factor, con
     int64_t f;
     SchedTail tail = s->tail ? s->tail : TAIL_GUARD;
     if (!fresh(a, d, outer) || !fresh(a, d, inner)) return false;
-    if (!number(a, factor, "the factor", 1, FACTOR_MAX, &f)) return false;
+    if (!apply_number(a, factor, "the factor", 1, APPLY_FACTOR_MAX, &f)) return false;
     if (tail == TAIL_PERFECT && !divides(a, it, f, factor->span)) return false;
     iter_split(a->p, d, it, f, tail, outer->text, inner->text, s->span);
     return true;
@@ -245,7 +243,7 @@ static bool do_vectorize(Apply *a, const SchedStmt *s)
     Iter *it = only_ref(a, s, &d);
     if (!it) return false;
     int64_t n = usual_width(a, d, it);
-    if (s->nexprs && !number(a, s->expr[0], "the number of lanes", 1, 512, &n)) return false;
+    if (s->nexprs && !apply_number(a, s->expr[0], "the number of lanes", 1, 512, &n)) return false;
     if (!legal_lanes(a, d, it, s->ref[0].span)) return false;
     tell(a, it, LOOP_VECTOR);
     it->width = (int)n;
@@ -346,7 +344,7 @@ static bool do_stage(Apply *a, const SchedStmt *s)
     g.factor = NEW_ARRAY(a->p->l->mem, int64_t, s->layout.n + 2);
     int nfactors = s->layout.kind == LAYOUT_PACK ? s->layout.n : s->layout.kind != LAYOUT_PLAIN;
     for (int i = 0; i < nfactors; i++)
-        if (!number(a, s->layout.factor[i], "the factor", 1, FACTOR_MAX, &g.factor[i])) return false;
+        if (!apply_number(a, s->layout.factor[i], "the factor", 1, APPLY_FACTOR_MAX, &g.factor[i])) return false;
     if (s->scope == STAGE_SHARED) {
         diag_help(a->diags, diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
                   "stage it in local memory");
@@ -366,7 +364,7 @@ static bool do_prefetch(Apply *a, const SchedStmt *s)
     Tensor *t = it ? written_as(d, &s->subject) : NULL;
     if (it && !t) t = tensor_named(a, d, &s->subject);
     PlanFetch f = {.t = t, .at = it, .from = s};
-    if (!t || !number(a, s->expr[0], "the distance", 1, 1 << 20, &f.distance)) return false;
+    if (!t || !apply_number(a, s->expr[0], "the distance", 1, 1 << 20, &f.distance)) return false;
     if (t->kind == TK_LET || te_type[t->type].bits < 8 || t->rank == 0) {
         diag_error(a->diags, D_S128_FETCH, s->subject.span, t->name,
                    t->kind == TK_LET ? "a `let` is computed, not fetched" : "it has no elements of whole bytes");
@@ -515,7 +513,7 @@ static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
     [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
     [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
     [SS_ACCUM] = do_accum,         [SS_RFACTOR] = do_later,     [SS_ONLINE] = do_later,      [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = do_later,      [SS_SPECIALIZE] = do_later,
+    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout, [SS_SPECIALIZE] = do_later,
     [SS_IF] = do_if,
 };
 

@@ -16,6 +16,8 @@ typedef struct Apply {
 PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as with all of these */
 Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
 bool apply_order(PlanDef *d, Iter *const *order);
+enum { APPLY_FACTOR_MAX = 1 << 30 };
+bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v);
 
 /* ---- depend.c */
 typedef struct Carried {
@@ -38,6 +40,8 @@ bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at);
 bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it);
 bool legal_inline(Apply *a, const PlanDef *c);
 bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s);
+/* ---- layout.c */
+bool apply_layout(Apply *a, const SchedStmt *s);
 /* ---- copy.c */
 PlanDef *apply_copy(Apply *a, PlanDef *d, const PlanStage *s); /* the copy of s, staged in d, as a definition */
 bool legal_copy_name(Apply *a, const PlanStage *s);

@@ -37,7 +37,9 @@ Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n)
     *n = v->of->rank;
     Expr **at = NEW_ARRAY(l->mem, Expr *, *n + 1);
     for (int i = 0; i < *n; i++) at[i] = lin_sub(l, ix[i], v->origin[i]);
-    return at;
+    if (!v->layout) return at;
+    *n = v->layout->n;
+    return layout_place(l, v->layout, at);
 }
 
 Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
@@ -142,7 +144,8 @@ static void hold(Emit *e, PlanDef *c, const Region *g)
         Tensor *t = c->w->def->out[o];
         View *v = NEW(l->mem, View);
         Scope s = scope_for(l, c->scope, t->rank, g->size);
-        *v = (View){.of = t, .origin = g->lo, .held = g, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, c->w->def->span)};
+        *v = (View){.of = t, .origin = g->lo, .held = g, .layout = c->layout[o]};
+        v->buf = layout_buffer(l, v->layout, t->name, t, s, g->size, c->w->def->span);
         VEC_PUSH(l->mem, &l->views, v);
     }
 }
@@ -332,14 +335,31 @@ static void stage_packed(Emit *e, const PlanStage *s)
     VEC_PUSH(l->mem, &l->views, v);
 }
 
+/* Rows as long as `pad` and `swizzle` say. There are no banks here that chunks would have to avoid. */
+static Expr **row_size(Lower *l, const PlanStage *s, const Region *g)
+{
+    SchedLayoutKind kind = s->from->layout.kind;
+    int last = s->t->rank - 1, bits = te_type[s->t->type].bits;
+    if (kind == LAYOUT_PLAIN || last < 0) return g->size;
+    Expr **size = arena_dup(l->mem, g->size, sizeof *size * (size_t)(last + 1));
+    if (kind == LAYOUT_PAD) {
+        size[last] = ix_op(l, EX_ADD, size[last], ix_int(l, s->factor[0]));
+        return size;
+    }
+    Expr *line = ix_int(l, s->factor[0] * 8 / bits), *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
+    size[last] = ix_op(l, EX_MUL, ix_op(l, EX_DIV, up, line), line);
+    return size;
+}
+
 static void stage_plain(Emit *e, const PlanStage *s)
 {
     Lower *l = e->l;
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g)};
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, scope_for(l, s->scope, s->t->rank, g.size),
-                        s->t->rank, g.size, s->from->span);
+    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .layout = s->copy ? s->copy->layout[0] : NULL};
+    Expr **size = row_size(l, s, &g);
+    v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size), size,
+                           s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
     if (s->copy) {

@@ -57,6 +57,17 @@ typedef struct PlanStage {
     PlanDef *copy;    /* the definition of that name */
 } PlanStage;
 
+/* layout A (dims) -> (dims): each dimension of the storage is one index / div % mod; mod 0: without end */
+typedef struct LayoutDigit {
+    int dim;
+    int64_t div, mod;
+} LayoutDigit;
+typedef struct PlanLayout {
+    int n;
+    LayoutDigit *digit;
+    const SchedStmt *from;
+} PlanLayout;
+
 typedef struct PlanFetch { /* prefetch A at S.L distance n */
     Tensor *t;
     Iter *at;
@@ -77,6 +88,7 @@ struct PlanDef {
     Span placed; /* what said so */
     const Tensor *copies; /* a staged copy of it (copy.c), for the loop `at` of `in`; NULL: a definition of the program */
     SchedScope scope;
+    PlanLayout *layout[2]; /* of what it defines; NULL: as the indices stand */
     Iter *accum;      /* inside of which loop the accumulator is opened; NULL: the default place */
     DType accum_type; /* DT_NONE: that of the terms */
     VEC(PlanStage) stage;
@@ -97,6 +109,7 @@ struct View {
     Tensor *buf;
     Expr **origin; /* by dimension of the tensor; PACK: by index */
     const struct Region *held; /* the part of the tensor that is there; NULL: a PACK */
+    const PlanLayout *layout; /* of buf, after the origin is taken off; NULL: none */
     Expr *load;    /* PACK: the access; else NULL */
     const Plan *p;
     int nix; /* PACK */
@@ -138,6 +151,11 @@ Lin lin_add(Lower *l, Lin a, Lin b, int64_t k); /* a + k * b */
 Expr *lin_expr(Lower *l, const Lin *a);
 Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like terms together */
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
+
+/* ---- layout.c: addresses -------------------------------------------------------------------------------------------- */
+Expr **layout_place(Lower *l, const PlanLayout *y, Expr *const *ix);
+Expr **layout_shape(Lower *l, const PlanLayout *y, Expr *const *size);
+Tensor *layout_buffer(Lower *l, const PlanLayout *y, const char *name, const Tensor *t, Scope scope, Expr **size, Span s);
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
 typedef struct Region {

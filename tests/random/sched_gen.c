@@ -331,6 +331,7 @@ static bool stage(SchedGen *g, bool packed, int named)
     if (packed) it = d->loop.at[rng_below(&g->r, (d->loop.n + 1) / 2)];
     put(g, "stage %s at %s.%s in %s", t->name, name(d), it->name, rng_chance(&g->r, packed ? 95 : 60) ? "local" : "reg");
     if (packed) put_pack(g, d, t, it);
+    if (!packed && rng_chance(&g->r, 12)) put(g, rng_chance(&g->r, 50) ? " layout pad %d" : " layout swizzle %d", 16 * (1 + rng_below(&g->r, 8)));
     if (!rng_chance(&g->r, named)) return true;
     if (named == 100) snprintf(g->focus, sizeof g->focus, "ls%d", g->names); /* where that is not accepted: any */
     return put(g, " -> ls%d", g->names++);
@@ -345,6 +346,35 @@ static bool m_prefetch(SchedGen *g)
     const Tensor *t = d ? any_read(g, d) : NULL;
     const Iter *it = any_loop(g, d, anything);
     return t && it && put(g, "prefetch %s at %s.%s distance %d", t->name, name(d), it->name, 1 + rng_below(&g->r, 9));
+}
+
+/* The dims of a temporary in another order, some of them in pieces. */
+static bool m_layout(SchedGen *g)
+{
+    const PlanDef *d = rng_chance(&g->r, 95) ? NULL : any_def(g, false);
+    int n = 0, from = 0, k = 0;
+    for (int i = 0; i < g->p->copy.n && !d; i++)
+        if (rng_chance(&g->r, 50)) d = g->p->copy.at[i];
+    if (!d) d = any_def(g, true);
+    if (!d) return false;
+    char part[16][16];
+    for (int rank = d->w->def->out[0]->rank; from < rank && k < 14; from++) {
+        int f = 1 + rng_below(&g->r, 9);
+        bool cut = rng_chance(&g->r, 40), lost = rng_chance(&g->r, 3);
+        if (cut) snprintf(part[k++], 16, "d%d%%%d", from, f);
+        if (cut && !lost) snprintf(part[k++], 16, "d%d/%d", from, f);
+        if (!cut && !lost) snprintf(part[k++], 16, "d%d", from);
+    }
+    if (!k) return false;
+    put(g, "layout %s (", name(d));
+    for (int i = 0; i < from; i++) put(g, "%sd%d", i ? ", " : "", i);
+    put(g, ") -> (");
+    for (; k > 0; n++) {
+        int x = rng_below(&g->r, k);
+        put(g, "%s%s", n ? ", " : "", part[x]);
+        memmove(part[x], part[--k], sizeof part[x]);
+    }
+    return put(g, ")");
 }
 
 /* ---- registers ------------------------------------------------------------------------------------------------------------------ */
@@ -379,15 +409,16 @@ static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_block
                                  m_prefetch,     NULL};
 static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,   m_order, m_vectorize,
                                m_parallel,    m_unroll,       m_split,       m_fuse,   NULL};
+static Move *const laid[] = {m_layout, m_at, m_stage_named, m_layout, m_vectorize, m_parallel, m_tile, m_layout, NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
 static Move *const sums[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
 static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
                               m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_microkernel};
+                              m_accum,   m_prefetch, m_microkernel, m_layout};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, copied, nothing};
+static Move *const *const recipes[] = {product, product2, product, lanes, near, near, sums, copied, laid, nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)
