@@ -407,6 +407,7 @@ static void whole_let(Lower *l, const PlanDef *p)
 
 void plan_emit(Plan *p)
 {
+    layout_inputs(p);
     for (int i = 0; i < p->n; i++) {
         PlanDef *d = &p->def[i];
         if (d->w->gone || d->in) continue;

@@ -398,6 +398,8 @@ static void fetch(Emit *e, const PlanFetch *f)
     f->at->at = now;
     bind_all(e);
     int rank = f->t->rank, bits = te_type[f->t->type].bits;
+    for (int i = 0; i < rank; i++)
+        if (te_has_load(g.lo[i])) return; /* what is left of a ragged loop: where that is stands in data */
     Loop *lp = NEW_ARRAY(l->mem, Loop, rank + 1);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, rank + 1);
     for (int i = 0; i < rank; i++) {

@@ -117,13 +117,13 @@ static const Expr *gathered(const Expr *e, const Tensor *t)
 static Reason not_laid_out(Apply *a, const PlanDef *d, const Tensor *t, const PlanLayout *was)
 {
     const PlanStage *s = NULL;
-    for (int i = 0; d->copies && i < d->in->stage.n; i++)
+    for (int i = 0; d && d->copies && i < d->in->stage.n; i++)
         if (d->in->stage.at[i].copy == d) s = &d->in->stage.at[i];
     if (was) return legal_because("it has a layout already", was->from->span, "which was said here");
     if (s && s->from->layout.kind != LAYOUT_PLAIN)
         return legal_because("it was staged with a layout", s->from->layout.span, "which was said here");
     if (te_type[t->type].bits < 8) return legal_because("its elements are no whole bytes", t->span, "it is declared here");
-    const Tensor *read = d->copies ? d->copies : t;
+    const Tensor *read = d && d->copies ? d->copies : t;
     for (int i = 0; i < a->p->n; i++) {
         const Expr *e = a->p->def[i].w->gone ? NULL : gathered(a->p->def[i].w->rhs, read);
         if (e) return legal_because("it is read at a place that data decide, which is checked there", e->span, "it is read here");
@@ -133,7 +133,7 @@ static Reason not_laid_out(Apply *a, const PlanDef *d, const Tensor *t, const Pl
 
 /* ---- the statement --------------------------------------------------------------------------------------------------------
  */
-/* What the caller holds is as the caller stores it; only a temporary is the schedule's own. */
+/* What the caller holds is as the caller stores it; a temporary is the schedule's own, and `const` allows a packed copy. */
 static void refuse_param(Apply *a, const AstName *name)
 {
     const TeOp *op = a->p->l->op;
@@ -149,26 +149,46 @@ static void refuse_param(Apply *a, const AstName *name)
     apply_def(a, name); /* there is none: it says which there are */
 }
 
+/* What the subject names: a `let` or a copy (where its layout is kept: `to`), or a const input (`to` NULL so far). */
+static const Tensor *stored_tensor(Apply *a, const AstName *name, const PlanDef **d, PlanLayout ***to)
+{
+    PlanDef *c = plan_find(a->p, name->text);
+    int o = 0;
+    for (int i = 0; i < a->p->n && !c; i++) /* the second result of a topk */
+        if (a->p->def[i].w->def->nout > 1 && ir_streq(a->p->def[i].w->def->out[1]->name, name->text)) c = &a->p->def[i], o = 1;
+    if (c && !c->w->gone && c->w->def->out[o]->kind == TK_LET) {
+        *d = c;
+        *to = &c->layout[o];
+        return c->w->def->out[o];
+    }
+    for (int i = 0; i < a->p->l->op->ntensors && !c; i++) {
+        const Tensor *t = a->p->l->op->tensor[i];
+        if (t->kind != TK_CONST_INPUT || !ir_streq(t->name, name->text)) continue;
+        for (int k = 0; k < a->p->input.n; k++)
+            if (a->p->input.at[k].t == t) *to = &a->p->input.at[k].layout;
+        return t;
+    }
+    refuse_param(a, name);
+    return NULL;
+}
+
 bool apply_layout(Apply *a, const SchedStmt *s)
 {
     Lower *l = a->p->l;
-    PlanDef *d = plan_find(a->p, s->subject.text);
-    int o = 0;
-    for (int i = 0; i < a->p->n && !d; i++) /* the second result of a topk */
-        if (a->p->def[i].w->def->nout > 1 && ir_streq(a->p->def[i].w->def->out[1]->name, s->subject.text)) d = &a->p->def[i], o = 1;
-    if (!d || d->w->gone || d->w->def->out[o]->kind != TK_LET) {
-        refuse_param(a, &s->subject);
-        return false;
-    }
-    Laid y = {a, s, d->w->def->out[o]};
-    if (!legal_refuse(a, D_S129_LAYOUT, s->span, y.t->name, not_laid_out(a, d, y.t, d->layout[o])) || !names_dims(&y)) return false;
-    PlanLayout *to = NEW(l->mem, PlanLayout);
-    *to = (PlanLayout){.n = s->nto, .digit = NEW_ARRAY(l->mem, LayoutDigit, s->nto + 1), .from = s};
+    const PlanDef *d = NULL;
+    PlanLayout **to = NULL;
+    Laid y = {a, s, stored_tensor(a, &s->subject, &d, &to)};
+    if (!y.t || !legal_refuse(a, D_S129_LAYOUT, s->span, y.t->name, not_laid_out(a, d, y.t, to ? *to : NULL)) || !names_dims(&y)) return false;
+    PlanLayout *g = NEW(l->mem, PlanLayout);
+    *g = (PlanLayout){.n = s->nto, .digit = NEW_ARRAY(l->mem, LayoutDigit, s->nto + 1), .from = s};
     for (int i = 0; i < s->nto; i++)
-        if (!digit(&y, s->to[i], &to->digit[i])) return false;
+        if (!digit(&y, s->to[i], &g->digit[i])) return false;
     for (int i = 0; i < y.t->rank; i++)
-        if (!one_to_one(&y, to, i)) return false;
-    d->layout[o] = to;
+        if (!one_to_one(&y, g, i)) return false;
+    if (to)
+        *to = g;
+    else
+        VEC_PUSH(l->mem, &a->p->input, (PlanInput){(Tensor *)y.t, g});
     return true;
 }
 
@@ -202,4 +222,35 @@ Tensor *layout_buffer(Lower *l, const PlanLayout *y, const char *name, const Ten
 {
     if (!y) return low_buffer(l, name, (DType)t->type, scope, t->rank, size, s);
     return low_buffer(l, name, (DType)t->type, scope, y->n, layout_shape(l, y, size), s);
+}
+
+/* ---- const inputs -----------------------------------------------------------------------------------------------------------
+ */
+/* Put where the layout says, before anything reads it. */
+static void pack_input(Lower *l, const PlanInput *in)
+{
+    Tensor *t = in->t;
+    Span at = in->layout->from->span;
+    int rank = t->rank;
+    Loop *lp = NEW_ARRAY(l->mem, Loop, rank + 1);
+    Expr **ix = NEW_ARRAY(l->mem, Expr *, rank + 1), **size = NEW_ARRAY(l->mem, Expr *, rank + 1);
+    View *v = NEW(l->mem, View);
+    *v = (View){.of = t, .layout = in->layout, .origin = NEW_ARRAY(l->mem, Expr *, rank + 1)};
+    for (int i = 0; i < rank; i++) {
+        size[i] = low_expr(l, t->shape[i]);
+        v->origin[i] = ix_int(l, 0);
+    }
+    v->buf = layout_buffer(l, v->layout, t->name, t, SCOPE_LOCAL, size, at);
+    for (int i = 0; i < rank; i++) {
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), size[i], at);
+        ix[i] = ix_var(l, lp[i].var);
+    }
+    low_emit(l, tile_store(l->p, v->buf, layout_place(l, v->layout, ix), low_read(l, t, rank, ix, at), at));
+    for (int i = rank - 1; i >= 0; i--) low_loop_end(l, &lp[i], 1, i == 0 && l->threads > 1 ? LOOP_PARALLEL : LOOP_SERIAL, 0, NULL, 0);
+    VEC_PUSH(l->mem, &l->views, v);
+}
+
+void layout_inputs(Plan *p)
+{
+    for (int i = 0; i < p->input.n; i++) pack_input(p->l, &p->input.at[i]);
 }

@@ -68,6 +68,11 @@ typedef struct PlanLayout {
     const SchedStmt *from;
 } PlanLayout;
 
+typedef struct PlanInput { /* a const input that is stored otherwise while the kernel runs */
+    Tensor *t;
+    PlanLayout *layout;
+} PlanInput;
+
 typedef struct PlanFetch { /* prefetch A at S.L distance n */
     Tensor *t;
     Iter *at;
@@ -100,6 +105,7 @@ typedef struct Plan {
     int n;
     PlanDef *def; /* in the order of the program; def[i].w == &l->work[i] */
     VEC(PlanDef *) copy; /* staged copies that have a name, none of them in `def` */
+    VEC(PlanInput) input;
 } Plan;
 
 /* A tensor is found in buf instead: at ix - origin, or, in a pack of one access (load), in panels over indices of the
@@ -155,6 +161,7 @@ void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quo
 /* ---- layout.c: addresses -------------------------------------------------------------------------------------------- */
 Expr **layout_place(Lower *l, const PlanLayout *y, Expr *const *ix);
 Expr **layout_shape(Lower *l, const PlanLayout *y, Expr *const *size);
+void layout_inputs(Plan *p);
 Tensor *layout_buffer(Lower *l, const PlanLayout *y, const char *name, const Tensor *t, Scope scope, Expr **size, Span s);
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */

@@ -356,9 +356,12 @@ static bool m_layout(SchedGen *g)
     for (int i = 0; i < g->p->copy.n && !d; i++)
         if (rng_chance(&g->r, 50)) d = g->p->copy.at[i];
     if (!d) d = any_def(g, true);
-    if (!d) return false;
+    const Tensor *t = d ? d->w->def->out[0] : NULL;
+    for (int i = 0; i < g->p->l->op->ntensors; i++)
+        if (g->p->l->op->tensor[i]->kind == TK_CONST_INPUT && rng_chance(&g->r, t ? 15 : 50)) t = g->p->l->op->tensor[i];
+    if (!t) return false;
     char part[16][16];
-    for (int rank = d->w->def->out[0]->rank; from < rank && k < 14; from++) {
+    for (int rank = t->rank; from < rank && k < 14; from++) {
         int f = 1 + rng_below(&g->r, 9);
         bool cut = rng_chance(&g->r, 40), lost = rng_chance(&g->r, 3);
         if (cut) snprintf(part[k++], 16, "d%d%%%d", from, f);
@@ -366,7 +369,7 @@ static bool m_layout(SchedGen *g)
         if (!cut && !lost) snprintf(part[k++], 16, "d%d", from);
     }
     if (!k) return false;
-    put(g, "layout %s (", name(d));
+    put(g, "layout %s (", t->name);
     for (int i = 0; i < from; i++) put(g, "%sd%d", i ? ", " : "", i);
     put(g, ") -> (");
     for (; k > 0; n++) {
