@@ -19,6 +19,14 @@ bool apply_order(PlanDef *d, Iter *const *order);
 enum { APPLY_FACTOR_MAX = 1 << 30 };
 bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v);
 
+/* ---- layout.c */
+bool apply_layout(Apply *a, const SchedStmt *s);
+/* ---- copy.c */
+PlanDef *apply_copy(Apply *a, PlanDef *d, const PlanStage *s); /* the copy of s, staged in d, as a definition */
+bool legal_copy_name(Apply *a, const PlanStage *s);
+bool legal_let(Apply *a, const PlanDef *c, Span at);
+bool legal_at_copy(Apply *a, const PlanDef *c, const PlanDef *d, Span at);
+
 /* ---- depend.c */
 typedef struct Carried {
     bool is;                     /* a value goes from one iteration of the loop to another, or that cannot be excluded */
@@ -40,14 +48,6 @@ bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at);
 bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it);
 bool legal_inline(Apply *a, const PlanDef *c);
 bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s);
-/* ---- layout.c */
-bool apply_layout(Apply *a, const SchedStmt *s);
-/* ---- copy.c */
-PlanDef *apply_copy(Apply *a, PlanDef *d, const PlanStage *s); /* the copy of s, staged in d, as a definition */
-bool legal_copy_name(Apply *a, const PlanStage *s);
-bool legal_let(Apply *a, const PlanDef *c, Span at);
-bool legal_at_copy(Apply *a, const PlanDef *c, const PlanDef *d, Span at);
-/* ---- legal.c */
 bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t);
 bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *name, const SchedStmt *s);
 bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop);

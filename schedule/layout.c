@@ -105,15 +105,6 @@ static bool one_to_one(const Laid *y, const PlanLayout *to, int dim)
     return used == all || refuse(y, y->s->span, arena_printf(mem, "`%s` stands there more often than its places need", name), NULL);
 }
 
-/* Its places are checked when it is read, as indices of the tensor. */
-static const Expr *gathered(const Expr *e, const Tensor *t)
-{
-    const Expr *found = NULL;
-    if (e->op == EX_LOAD && e->load.t == t && e->flag == LOAD_GATHER) return e;
-    for (int i = 0; i < te_nchildren(e) && !found; i++) found = gathered(te_child(e, i), t);
-    return found;
-}
-
 static Reason not_laid_out(Apply *a, const PlanDef *d, const Tensor *t, const PlanLayout *was)
 {
     const PlanStage *s = NULL;
@@ -124,9 +115,11 @@ static Reason not_laid_out(Apply *a, const PlanDef *d, const Tensor *t, const Pl
         return legal_because("it was staged with a layout", s->from->layout.span, "which was said here");
     if (te_type[t->type].bits < 8) return legal_because("its elements are no whole bytes", t->span, "it is declared here");
     const Tensor *read = d && d->copies ? d->copies : t;
-    for (int i = 0; i < a->p->n; i++) {
-        const Expr *e = a->p->def[i].w->gone ? NULL : gathered(a->p->def[i].w->rhs, read);
-        if (e) return legal_because("it is read at a place that data decide, which is checked there", e->span, "it is read here");
+    for (int i = 0; i < a->p->n; i++) { /* checked when it is read, as indices of the tensor */
+        Loads f = legal_find(a, a->p->def[i].w->rhs, read);
+        for (int k = 0; k < f.at.n && !a->p->def[i].w->gone; k++)
+            if (f.at.at[k]->flag == LOAD_GATHER)
+                return legal_because("it is read at a place that data decide, which is checked there", f.at.at[k]->span, "it is read here");
     }
     return (Reason){0};
 }

@@ -1,6 +1,7 @@
 /* plan (private to schedule): the state of a schedule. A tree of loops over definitions, tagged by what part of which
  * index each loop runs over; statements rewrite it (apply*.c), and emission (emit*.c) turns it into Tile IR at the very
- * end, or after any statement. A fresh plan is the loops as written, every definition a root.
+ * end, or after any statement. A fresh plan is the loops as written, every definition a root. Staged copies that have a
+ * name are definitions too (copy.c); temporaries may be stored at other places than their indices say (layout.c).
  *
  * An Iter is an index or a part of one. Splitting i makes two Iters, io and ii, with i = io * f + ii; fusing makes one.
  * Loops run over Iters that were neither split nor fused. Values count from 0: the index is lo + value.
