@@ -28,6 +28,8 @@ PlanDef *apply_def(Apply *a, const AstName *name)
     for (int i = 0; i < a->p->n; i++)
         if (!a->p->def[i].w->gone)
             all = arena_printf(a->p->l->mem, "%s%s%s", all, *all ? ", " : "", a->p->def[i].w->def->name);
+    for (int i = 0; i < a->p->copy.n; i++)
+        all = arena_printf(a->p->l->mem, "%s, %s", all, a->p->copy.at[i]->w->def->name);
     diag_help(a->diags, e, "the definitions are %s", all);
     return NULL;
 }
@@ -67,7 +69,7 @@ static bool fresh(Apply *a, const PlanDef *d, const AstName *name)
     return true;
 }
 
-static bool number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v)
+bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v)
 {
     SchedValue x;
     if (!sched_eval(a->env, e, a->diags, &x)) return false;
@@ -83,8 +85,6 @@ static bool number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int
 
 /* ---- split, tile, fuse, order -----------------------------------------------------------------------------------------
  */
-enum { FACTOR_MAX = 1 << 30 };
-
 static bool divides(Apply *a, Iter *it, int64_t f, Span s)
 {
     int64_t n = it->kind == IT_INNER && it->tail != TAIL_PERFECT ? it->factor : iter_most(a->p, it);
@@ -101,7 +101,7 @@ static bool split_one(Apply *a, PlanDef *d, Iter *it, const AstExpr *factor, con
     int64_t f;
     SchedTail tail = s->tail ? s->tail : TAIL_GUARD;
     if (!fresh(a, d, outer) || !fresh(a, d, inner)) return false;
-    if (!number(a, factor, "the factor", 1, FACTOR_MAX, &f)) return false;
+    if (!apply_number(a, factor, "the factor", 1, APPLY_FACTOR_MAX, &f)) return false;
     if (tail == TAIL_PERFECT && !divides(a, it, f, factor->span)) return false;
     iter_split(a->p, d, it, f, tail, outer->text, inner->text, s->span);
     return true;
@@ -243,7 +243,7 @@ static bool do_vectorize(Apply *a, const SchedStmt *s)
     Iter *it = only_ref(a, s, &d);
     if (!it) return false;
     int64_t n = usual_width(a, d, it);
-    if (s->nexprs && !number(a, s->expr[0], "the number of lanes", 1, 512, &n)) return false;
+    if (s->nexprs && !apply_number(a, s->expr[0], "the number of lanes", 1, 512, &n)) return false;
     if (!legal_lanes(a, d, it, s->ref[0].span)) return false;
     tell(a, it, LOOP_VECTOR);
     it->width = (int)n;
@@ -270,11 +270,7 @@ static bool do_bind(Apply *a, const SchedStmt *s)
 static PlanDef *let_named(Apply *a, const AstName *name)
 {
     PlanDef *d = apply_def(a, name);
-    if (!d) return NULL;
-    if (d->w->def->out[0]->kind == TK_LET) return d;
-    diag_error(a->diags, D_S116_ROOT, name->span, name->text,
-               d->w->def->out[0]->kind == TK_INOUT ? "an inout" : "a result");
-    return NULL;
+    return d && legal_let(a, d, name->span) ? d : NULL;
 }
 
 static bool do_at(Apply *a, const SchedStmt *s)
@@ -282,7 +278,7 @@ static bool do_at(Apply *a, const SchedStmt *s)
     PlanDef *c = let_named(a, &s->subject), *d = apply_def(a, &s->ref[0].def);
     Iter *it = c && d ? plan_loop(d, s->ref[0].loop.text) : NULL;
     if (c && d && !it) return apply_loop(a, d, &s->ref[0].loop) != NULL;
-    if (!it || !legal_at(a, c, d, it)) return false;
+    if (!it || !legal_at_copy(a, c, d, s->ref[0].span) || !legal_at(a, c, d, it)) return false;
     if (s->scope == STAGE_SHARED) {
         diag_error(a->diags, D_S122_TARGET, s->span, "at", a->p->l->target->name, "shared memory");
         return false;
@@ -321,6 +317,8 @@ static Tensor *tensor_named(Apply *a, const PlanDef *d, const AstName *name)
     }
     Diag *e = diag_error(a->diags, D_S121_NO_TENSOR, name->span, name->text, d->w->def->name);
     diag_note(a->diags, e, d->w->def->span, "`%s` is defined here", d->w->def->name);
+    const PlanDef *c = plan_find(a->p, name->text);
+    if (c && c->copies) diag_help(a->diags, e, "`%s` is a copy of `%s`: say that name", name->text, c->copies->name);
     return NULL;
 }
 
@@ -342,13 +340,15 @@ static bool do_stage(Apply *a, const SchedStmt *s)
     g.factor = NEW_ARRAY(a->p->l->mem, int64_t, s->layout.n + 2);
     int nfactors = s->layout.kind == LAYOUT_PACK ? s->layout.n : s->layout.kind != LAYOUT_PLAIN;
     for (int i = 0; i < nfactors; i++)
-        if (!number(a, s->layout.factor[i], "the factor", 1, FACTOR_MAX, &g.factor[i])) return false;
+        if (!apply_number(a, s->layout.factor[i], "the factor", 1, APPLY_FACTOR_MAX, &g.factor[i])) return false;
     if (s->scope == STAGE_SHARED) {
         diag_help(a->diags, diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
                   "stage it in local memory");
         return false;
     }
+    if (g.name && !legal_name(a, D_S117_STAGE, &s->name[0], g.t->name)) return false;
     if (!legal_stage(a, d, &g)) return false;
+    if (g.name) g.copy = apply_copy(a, d, &g);
     VEC_PUSH(a->p->l->mem, &d->stage, g);
     return true;
 }
@@ -360,7 +360,7 @@ static bool do_prefetch(Apply *a, const SchedStmt *s)
     Tensor *t = it ? written_as(d, &s->subject) : NULL;
     if (it && !t) t = tensor_named(a, d, &s->subject);
     PlanFetch f = {.t = t, .at = it, .from = s};
-    if (!t || !number(a, s->expr[0], "the distance", 1, 1 << 20, &f.distance)) return false;
+    if (!t || !apply_number(a, s->expr[0], "the distance", 1, 1 << 20, &f.distance)) return false;
     if (t->kind == TK_LET || te_type[t->type].bits < 8 || t->rank == 0) {
         diag_error(a->diags, D_S128_FETCH, s->subject.span, t->name,
                    t->kind == TK_LET ? "a `let` is computed, not fetched" : "it has no elements of whole bytes");
@@ -526,7 +526,7 @@ static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
     [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
     [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
     [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = do_later,      [SS_SPECIALIZE] = do_specialize,
+    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout,  [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };
 

@@ -18,6 +18,15 @@ typedef struct Apply {
 PlanDef *apply_def(Apply *a, const AstName *name); /* NULL after an error, as with all of these */
 Iter *apply_loop(Apply *a, PlanDef *d, const AstName *name);
 bool apply_order(PlanDef *d, Iter *const *order);
+enum { APPLY_FACTOR_MAX = 1 << 30 };
+bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int64_t hi, int64_t *v);
+
+/* ---- layout.c */
+bool apply_layout(Apply *a, const SchedStmt *s);
+/* ---- copy.c */
+PlanDef *apply_copy(Apply *a, PlanDef *d, const PlanStage *s); /* the copy of s, staged in d, as a definition */
+bool legal_let(Apply *a, const PlanDef *c, Span at);
+bool legal_at_copy(Apply *a, const PlanDef *c, const PlanDef *d, Span at);
 
 /* ---- rfactor.c */
 bool apply_rfactor(Apply *a, const SchedStmt *s);
@@ -40,6 +49,8 @@ typedef struct Carried {
 Carried depend_carried(Apply *a, const PlanDef *d, Iter *const *order, int level, bool later);
 
 /* ---- legal.c: may it be done? An error says what stands against it. */
+/* A statement about `of` gives this name to a definition: names are one for all, so that statements can use them. */
+bool legal_name(Apply *a, DiagCode code, const AstName *name, const char *of);
 bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code);
 bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner);
 bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at);

@@ -179,7 +179,8 @@ static int copies_or_lanes(const Lower *l, const Iter *it, LoopKind kind, const 
 {
     int64_t n;
     if (kind == LOOP_VECTOR) return it->width;
-    return kind == LOOP_UNROLL && !ix_known(l, extent, &n) ? (int)most : 0;
+    if (kind != LOOP_UNROLL || ix_known(l, extent, &n)) return 0;
+    return most > 0 ? (int)most : 1; /* a region of nothing may have an extent that does not come out as 0 */
 }
 
 static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
@@ -388,13 +389,28 @@ void emit_def(Plan *p, PlanDef *d)
     l->now = was;
 }
 
-static void whole_let(Lower *l, const Def *d)
+/* At the places of a layout. */
+static void laid_let(Lower *l, Tensor *t, const PlanLayout *y, Expr **shape, Span s)
 {
+    View *v = NEW(l->mem, View);
+    *v = (View){.of = t, .layout = y, .origin = NEW_ARRAY(l->mem, Expr *, t->rank + 1)};
+    for (int k = 0; k < t->rank; k++) v->origin[k] = ix_int(l, 0);
+    v->buf = layout_buffer(l, y, t->name, t, SCOPE_LOCAL, shape, s);
+    VEC_PUSH(l->mem, &l->views, v);
+}
+
+static void whole_let(Lower *l, const PlanDef *p)
+{
+    const Def *d = p->w->def;
     for (int o = 0; o < d->nout; o++) {
         Tensor *t = d->out[o];
         if (t->kind != TK_LET || l->store[t->id]) continue;
         Expr **shape = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
         for (int k = 0; k < t->rank; k++) shape[k] = low_expr(l, t->shape[k]);
+        if (p->layout[o]) {
+            laid_let(l, t, p->layout[o], shape, d->span);
+            continue;
+        }
         l->store[t->id] =
             low_buffer(l, t->name, t->type, t->rank ? SCOPE_LOCAL : SCOPE_REG, t->rank, shape, d->span);
         l->dropped[t->id] = 0;
@@ -403,10 +419,11 @@ static void whole_let(Lower *l, const Def *d)
 
 void plan_emit(Plan *p)
 {
+    layout_inputs(p);
     for (int i = 0; i < p->n; i++) {
         PlanDef *d = &p->def[i];
         if (d->w->gone || d->in) continue;
-        whole_let(p->l, d->w->def);
+        whole_let(p->l, d);
         emit_def(p, d);
     }
 }

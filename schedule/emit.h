@@ -65,7 +65,7 @@ bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row cont
 void emit_producers(Emit *e, Iter *it);
 Region near_cover(Emit *e, Iter *at, PlanDef *c); /* the loops of c cover what is needed of it there */
 void near_uncover(PlanDef *c);
-View *near_hold(Emit *e, Tensor *t, SchedScope scope, const Region *g, Span at);
+View *near_hold(Emit *e, Tensor *t, const PlanLayout *y, SchedScope scope, const Region *g, Span at);
 void emit_copies(Emit *e, Iter *it);
 void emit_fetches(Emit *e, Iter *it);
 

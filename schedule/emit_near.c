@@ -40,7 +40,9 @@ Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n)
     *n = v->of->rank;
     Expr **at = NEW_ARRAY(l->mem, Expr *, *n + 1);
     for (int i = 0; i < *n; i++) at[i] = lin_sub(l, ix[i], v->origin[i]);
-    return at;
+    if (!v->layout) return at;
+    *n = v->layout->n;
+    return layout_place(l, v->layout, at);
 }
 
 Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
@@ -101,10 +103,12 @@ static Iter *root_for(const PlanDef *d, const Var *v)
     return NULL;
 }
 
-static Expr *least_zero(Lower *l, Expr *n, Expr *size)
+static void cover_root(Lower *l, Iter *r, Expr *from, Expr *n, Expr *size)
 {
     int64_t known;
-    return ix_known(l, n, &known) || (size && low_same(l, n, size)) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+    r->lo = from;
+    r->ext = ix_known(l, n, &known) || (size && low_same(l, n, size)) ? n : ix_op(l, EX_MAX, n, ix_int(l, 0));
+    r->size = size;
 }
 
 /* A reduction that goes on from one iteration to the next goes over what e->d does in this one. */
@@ -115,13 +119,9 @@ static void cover_terms(Emit *e, PlanDef *c)
     for (int i = 0; i < e->d->nroots; i++)
         if (e->d->root[i]->reduces) mine = e->d->root[i];
     IterSpan s = iter_span(e->p, e->d, (Iter *)mine);
-    for (int i = 0; i < c->nroots; i++) {
-        Iter *r = c->root[i];
-        if (!r->reduces) continue;
-        r->lo = ix_op(l, EX_ADD, low_expr(l, mine->var->lo), s.from);
-        r->ext = least_zero(l, lin_sub(l, s.to, s.from), s.size);
-        r->size = s.size;
-    }
+    Expr *from = ix_op(l, EX_ADD, low_expr(l, mine->var->lo), s.from);
+    for (int i = 0; i < c->nroots; i++)
+        if (c->root[i]->reduces) cover_root(l, c->root[i], from, lin_sub(l, s.to, s.from), s.size);
 }
 
 Region near_cover(Emit *e, Iter *at, PlanDef *c)
@@ -136,9 +136,7 @@ Region near_cover(Emit *e, Iter *at, PlanDef *c)
             g.size[i] = low_expr(l, def->out[0]->shape[i]);
             continue;
         }
-        r->lo = g.from[i];
-        r->ext = least_zero(l, lin_sub(l, g.to[i], g.from[i]), g.size[i]);
-        r->size = g.size[i];
+        cover_root(l, r, g.from[i], lin_sub(l, g.to[i], g.from[i]), g.size[i]);
     }
     if (plan_goes_on(c)) cover_terms(e, c);
     return g;
@@ -157,19 +155,21 @@ static Scope scope_for(const Lower *l, SchedScope asked, int rank, Expr *const *
     return asked == STAGE_REG || all == 1 ? SCOPE_REG : SCOPE_LOCAL;
 }
 
-View *near_hold(Emit *e, Tensor *t, SchedScope scope, const Region *g, Span at)
+View *near_hold(Emit *e, Tensor *t, const PlanLayout *y, SchedScope scope, const Region *g, Span at)
 {
     Lower *l = e->l;
     View *v = NEW(l->mem, View);
     Scope s = scope_for(l, scope, t->rank, g->size);
-    *v = (View){.of = t, .origin = g->lo, .buf = low_buffer(l, t->name, t->type, s, t->rank, g->size, at)};
+    *v = (View){.of = t, .origin = g->lo, .held = g, .layout = y};
+    v->buf = layout_buffer(l, y, t->name, t, s, g->size, at);
     VEC_PUSH(l->mem, &l->views, v);
     return v;
 }
 
 static void hold(Emit *e, PlanDef *c, const Region *g)
 {
-    for (int o = 0; o < c->w->def->nout && !plan_goes_on(c); o++) near_hold(e, c->w->def->out[o], c->scope, g, c->w->def->span);
+    for (int o = 0; o < c->w->def->nout && !plan_goes_on(c); o++)
+        near_hold(e, c->w->def->out[o], c->layout[o], c->scope, g, c->w->def->span);
 }
 
 /* What is computed or copied only when there is such an iteration. */
@@ -395,6 +395,27 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     bind_all(e);
 }
 
+/* By the loops of the definition that has the copy's name, over len of size from `from` on. It finds its panels by its
+ * own indices. */
+static void copy_named(Emit *e, const PlanStage *s, const View *v, Expr **from, Expr **len, Expr **size)
+{
+    Lower *l = e->l;
+    PlanDef *c = s->copy;
+    View *own = NEW(l->mem, View);
+    *own = *v;
+    own->of = c->w->def->out[0];
+    if (v->load) {
+        own->ix = c->root;
+        own->origin = NEW_ARRAY(l->mem, Expr *, c->nroots + 1);
+        for (int i = 0; i < c->nroots; i++) own->origin[i] = ix_int(l, 0);
+    }
+    for (int i = 0; i < c->nroots; i++) cover_root(l, c->root[i], from[i], len[i], size[i]);
+    VEC_PUSH(l->mem, &l->views, own);
+    emit_def(e->p, c);
+    l->views.n--;
+    near_uncover(c);
+}
+
 static void stage_packed(Emit *e, const PlanStage *s)
 {
     Lower *l = e->l;
@@ -404,13 +425,16 @@ static void stage_packed(Emit *e, const PlanStage *s)
                 .origin = NEW_ARRAY(l->mem, Expr *, y->n + 1)};
     v->load = find_load(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
     Expr **len = NEW_ARRAY(l->mem, Expr *, y->n + 1), **shape = NEW_ARRAY(l->mem, Expr *, 2 * y->n + 1);
+    Expr **from = NEW_ARRAY(l->mem, Expr *, y->n + 1), **size = NEW_ARRAY(l->mem, Expr *, y->n + 1);
     int rank = 0;
     for (int i = 0; i < y->n; i++) {
         for (int k = 0; k < e->d->iter.n; k++)
-            if (ir_streq(e->d->iter.at[k]->name, y->ix[i].text)) v->ix[i] = e->d->iter.at[k];
+            if (!v->ix[i] && ir_streq(e->d->iter.at[k]->name, y->ix[i].text)) v->ix[i] = e->d->iter.at[k];
         IterSpan g = iter_span(e->p, e->d, v->ix[i]);
         v->origin[i] = g.from;
         len[i] = lin_sub(l, g.to, g.from);
+        if (s->copy) from[i] = ix_op(l, EX_ADD, low_expr(l, v->ix[i]->var->lo), g.from);
+        size[i] = g.size;
         shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
     }
     rank = y->n;
@@ -419,9 +443,28 @@ static void stage_packed(Emit *e, const PlanStage *s)
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
-    copy_pack(e, v, len, s->from->span);
+    if (s->copy)
+        copy_named(e, s, v, from, len, size);
+    else
+        copy_pack(e, v, len, s->from->span);
     close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
+}
+
+/* Rows as long as `pad` and `swizzle` say. There are no banks here that chunks would have to avoid. */
+static Expr **row_size(Lower *l, const PlanStage *s, const Region *g)
+{
+    SchedLayoutKind kind = s->from->layout.kind;
+    int last = s->t->rank - 1, bits = te_type[s->t->type].bits;
+    if (kind == LAYOUT_PLAIN || last < 0) return g->size;
+    Expr **size = arena_dup(l->mem, g->size, sizeof *size * (size_t)(last + 1));
+    if (kind == LAYOUT_PAD) {
+        size[last] = ix_op(l, EX_ADD, size[last], ix_int(l, s->factor[0]));
+        return size;
+    }
+    Expr *line = ix_int(l, s->factor[0] * 8 / bits), *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
+    size[last] = ix_op(l, EX_MUL, ix_op(l, EX_DIV, up, line), line);
+    return size;
 }
 
 static void stage_plain(Emit *e, const PlanStage *s)
@@ -429,12 +472,19 @@ static void stage_plain(Emit *e, const PlanStage *s)
     Lower *l = e->l;
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t, .origin = g.lo};
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, scope_for(l, s->scope, s->t->rank, g.size),
-                        s->t->rank, g.size, s->from->span);
+    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .layout = s->copy ? s->copy->layout[0] : NULL};
+    Expr **size = row_size(l, s, &g);
+    v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size), size,
+                           s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
-    copy_plain(e, s, &g, v->buf);
+    if (s->copy) {
+        Expr **len = NEW_ARRAY(l->mem, Expr *, s->t->rank + 1);
+        for (int i = 0; i < s->t->rank; i++) len[i] = lin_sub(l, g.to[i], g.from[i]);
+        copy_named(e, s, v, g.from, len, g.size);
+    } else {
+        copy_plain(e, s, &g, v->buf);
+    }
     close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);
 }
@@ -468,6 +518,8 @@ static void fetch_box(Emit *e, const PlanFetch *f)
     bind_all(e);
     Region g = region_touched(e->p, e->d, f->at, f->t);
     int rank = f->t->rank, bits = te_type[f->t->type].bits;
+    for (int i = 0; i < rank; i++)
+        if (te_has_load(g.lo[i])) return; /* what is left of a ragged loop: where that is stands in data */
     Loop *lp = NEW_ARRAY(l->mem, Loop, rank + 1);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, rank + 1);
     for (int i = 0; i < rank; i++) {

@@ -7,8 +7,9 @@
  *       acc = acc * scale + its terms
  *     }
  *
- * m and z are producers in L (emit_near.c) whose buffers live outside of it, whose reductions go over what O's goes over
- * in the iteration, and whose accumulators begin with what is there. Milakov & Gimelshein 2018, Dao et al. 2022. */
+ * m and z are producers in L (emit_near.c) whose buffers live outside of it, whose reductions go over what O's goes
+ * over in the iteration, and whose accumulators begin with what is there. Milakov & Gimelshein 2018, Dao et al. 2022.
+ */
 #include "schedule/emit.h"
 
 bool online_outer(const Emit *e) { return e->d->online && e->d->online->o == e->d->w->def; }
@@ -46,8 +47,9 @@ void online_begin(Emit *e)
     for (int i = 0; i < n; i++) {
         const Def *d = here[i]->w->def;
         if (!plan_goes_on(here[i])) continue;
-        fill(e->l, near_hold(e, d->out[0], here[i]->scope, &g[i], o->span)->buf, identity_of(e->l, d), o->span);
-        if (d == o->m) near_hold(e, o->scale, here[i]->scope, &g[i], o->span);
+        fill(e->l, near_hold(e, d->out[0], here[i]->layout[0], here[i]->scope, &g[i], o->span)->buf,
+             identity_of(e->l, d), o->span);
+        if (d == o->m) near_hold(e, o->scale, NULL, here[i]->scope, &g[i], o->span);
     }
     for (int i = 0; i < n; i++) near_uncover(here[i]);
 }
@@ -58,7 +60,8 @@ static Expr *scale_here(Emit *e)
     const PlanOnline *o = e->d->online;
     Expr **ix = NEW_ARRAY(l->mem, Expr *, o->scale->rank + 1);
     Expr **place = online_outer(e) ? o->place : o->z_place;
-    for (int i = 0; i < o->scale->rank; i++) ix[i] = e->d->w->def == o->m ? l->bound[o->m->ix[i]->id] : low_expr(l, place[i]);
+    for (int i = 0; i < o->scale->rank; i++)
+        ix[i] = e->d->w->def == o->m ? l->bound[o->m->ix[i]->id] : low_expr(l, place[i]);
     int n;
     const View *v = low_view(l, o->scale);
     Expr **at = view_place(l, v, ix, &n);

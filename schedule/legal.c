@@ -64,6 +64,39 @@ bool legal_refuse(Apply *a, DiagCode code, Span at, const char *what, Reason r)
     return !r.why || report(a, diag_error(a->diags, code, at, what, r.why), &r);
 }
 
+/* ---- names -------------------------------------------------------------------------------------------------------------
+ */
+typedef struct Named {
+    const char *what; /* NULL: nothing */
+    Span at;
+} Named;
+
+static Named named(const Plan *p, const char *name)
+{
+    const TeOp *op = p->l->op;
+    const PlanDef *d = plan_find(p, name);
+    if (d) return (Named){"a definition", d->w->def->span};
+    for (int i = 0; i < p->n; i++) /* the second result of a topk */
+        for (int o = 0; o < p->def[i].w->def->nout; o++)
+            if (ir_streq(p->def[i].w->def->out[o]->name, name)) return (Named){"a tensor", p->def[i].w->def->out[o]->span};
+    for (int i = 0; i < op->nparams; i++)
+        if (ir_streq(op->tensor[i]->name, name)) return (Named){"a tensor", op->tensor[i]->span};
+    for (int i = 0; i < op->ndims; i++)
+        if (ir_streq(op->dim[i].name, name)) return (Named){"a dim", op->dim[i].span};
+    for (int i = 0; i < op->nconsts; i++)
+        if (ir_streq(op->cst[i].name, name)) return (Named){"a const", op->cst[i].span};
+    return (Named){0};
+}
+
+bool legal_name(Apply *a, DiagCode code, const AstName *name, const char *of)
+{
+    Named n = named(a->p, name->text);
+    if (!n.what) return true;
+    const char *why = arena_printf(a->p->l->mem, "`%s` is already the name of %s", name->text, n.what);
+    Reason r = {why, "choose another name", {{n.at, "it stands for this"}}};
+    return legal_refuse(a, code, name->span, of, r);
+}
+
 /* ---- order --------------------------------------------------------------------------------------------------------------
  */
 /* The parts of `it` in the order in which they go through it one by one. */
@@ -295,6 +328,7 @@ static bool shares_bytes(Apply *a, const PlanDef *d, const Iter *it)
 {
     int64_t lo;
     if (te_type[d->w->def->out[0]->type].bits >= 8 || !d->w->nix) return false;
+    if (d->copies) return true; /* and a pack has other neighbours */
     const Iter *last = NULL;
     for (int i = 0; i < d->nroots; i++)
         if (d->root[i]->var == d->w->ix[d->w->nix - 1]) last = d->root[i];
@@ -315,7 +349,7 @@ static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
     if (r.why) return r;
     if (shares_bytes(a, d, it)) {
         r = legal_because("neighbours share a byte", d->w->def->span, "both are written here");
-        r.help = "split it by an even number, and run the outer part in parallel";
+        r.help = d->copies ? "leave the copy to one thread" : "split it by an even number, and run the outer part in parallel";
         return r;
     }
     if ((x = lanes_outside(d, it)))
@@ -579,7 +613,7 @@ static bool still_one(Apply *a, PlanDef *d)
     }
     for (int i = 0; i < d->stage.n; i++)
         if (!legal_stage(a, d, &d->stage.at[i])) return false;
-    if (d->in && !legal_at(a, d, d->in, d->at)) return false;
+    if (d->in && !d->copies && !legal_at(a, d, d->in, d->at)) return false;
     return !d->accum || legal_accum(a, d, d->accum, d->accum_type);
 }
 
@@ -587,5 +621,7 @@ bool legal_still(Apply *a)
 {
     for (int i = 0; i < a->p->n; i++)
         if (!a->p->def[i].w->gone && !still_one(a, &a->p->def[i])) return false;
+    for (int i = 0; i < a->p->copy.n; i++)
+        if (!still_one(a, a->p->copy.at[i])) return false;
     return true;
 }

@@ -149,6 +149,7 @@ static Reason not_inline(Apply *a, const PlanDef *c)
     const PlanDef *in;
     Span def = c->w->def->span;
     if (c->w->def->seq) return legal_because("it is a recurrence", def, "it is defined here");
+    if (c->layout[0]) return legal_because("it is laid out, and would have no places", c->layout[0]->from->span, "which was said here");
     if (c->w->def->nout > 1) return legal_because("a topk has two results", def, "it is defined here");
     Reason twice = te_has_reduce(c->w->rhs) ? not_inline_reduction(a, c) : (Reason){0};
     if (twice.why) return twice;
@@ -258,6 +259,8 @@ static const char *bad_pack(Apply *a, const PlanDef *d, const PlanStage *s)
         const char *why = it && whole_indices(it) ? bad_pack_index(mem, d, f.at.at[0], it, s->t)
                                                   : arena_printf(mem, "`%s` is no index of `%s`, and no fusion of such", y->ix[i].text, d->w->def->name);
         if (why) return why;
+        if (s->name && it->kind == IT_FUSED)
+            return arena_printf(mem, "`%s` is fused, and a copy with a name has loops over indices of its own", it->name);
         if (i < y->n - 1 && s->factor[i] != 1) return "only the last index of a pack is cut into panels";
     }
     for (int i = 0; i < d->nroots; i++) {
@@ -304,6 +307,9 @@ static Reason not_staged(Apply *a, const PlanDef *d, const PlanStage *s)
     }
     const char *why = s->from->layout.kind == LAYOUT_PACK ? bad_pack(a, d, s) : NULL;
     if (why) return legal_because(why, read, "it is read here");
+    if (s->from->layout.kind == LAYOUT_SWIZZLE && s->factor[0] % 16)
+        return legal_because(arena_printf(mem, "`swizzle %lld` is no multiple of the 16 bytes of a chunk", (long long)s->factor[0]),
+                             s->from->layout.span, "it is asked for here");
     if (te_type[s->t->type].bits < 8 && s->t->rank == 0) return legal_because("it has no elements of whole bytes", read, "it is read here");
     for (int i = 0; i < d->stage.n; i++)
         if (d->stage.at[i].from != s->from && d->stage.at[i].t == s->t &&

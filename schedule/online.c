@@ -13,7 +13,8 @@ typedef struct Look {
     Reason bad;
 } Look;
 
-/* ---- expressions ---------------------------------------------------------------------------------------------------------- */
+/* ---- expressions
+ * ---------------------------------------------------------------------------------------------------------- */
 static bool same(Look *k, const Expr *a, const Expr *b)
 {
     if (a == b) return true;
@@ -51,7 +52,8 @@ static bool is_weight(Look *k, Expr *e, bool guarded)
         return stands_against(k, e, "the maximum must be taken off in `exp(x - m)`");
     if (k->exp != EX_COUNT && k->exp != (ExprOp)e->op) return stands_against(k, e, "`exp` and `exp2` are both used");
     k->exp = (ExprOp)e->op;
-    if (!same(k, less->arg[0], k->x)) return stands_against(k, e, "what the maximum is taken off is not what it is the maximum of");
+    if (!same(k, less->arg[0], k->x))
+        return stands_against(k, e, "what the maximum is taken off is not what it is the maximum of");
     if (k->cond && !guarded) return stands_against(k, e, "terms that the maximum leaves out take part");
     return true;
 }
@@ -59,17 +61,21 @@ static bool is_weight(Look *k, Expr *e, bool guarded)
 /* Is e multiplied by f when exp(-m) is? */
 static bool scales(Look *k, Expr *e, bool guarded)
 {
-    if (!has_m(k, e)) return (e->op == EX_FLOAT && e->f == 0) || stands_against(k, e, "a part of the terms does not scale with `exp(-m)`");
+    if (!has_m(k, e))
+        return (e->op == EX_FLOAT && e->f == 0) ||
+               stands_against(k, e, "a part of the terms does not scale with `exp(-m)`");
     switch (e->op) {
     case EX_EXP:
     case EX_EXP2: return is_weight(k, e, guarded);
     case EX_NEG: return scales(k, e->arg[0], guarded);
-    case EX_CAST: return te_is_float((DType)e->type) && te_is_float((DType)e->arg[0]->type) && scales(k, e->arg[0], guarded);
+    case EX_CAST:
+        return te_is_float((DType)e->type) && te_is_float((DType)e->arg[0]->type) && scales(k, e->arg[0], guarded);
     case EX_ADD:
     case EX_SUB: return scales(k, e->arg[0], guarded) && scales(k, e->arg[1], guarded);
     case EX_MUL:
         if (!has_m(k, e->arg[0])) return scales(k, e->arg[1], guarded);
-        return has_m(k, e->arg[1]) ? stands_against(k, e, "terms scale with more than `exp(-m)`") : scales(k, e->arg[0], guarded);
+        return has_m(k, e->arg[1]) ? stands_against(k, e, "terms scale with more than `exp(-m)`")
+                                   : scales(k, e->arg[0], guarded);
     case EX_DIV: return !has_m(k, e->arg[1]) && scales(k, e->arg[0], guarded);
     case EX_SELECT: {
         if (has_m(k, e->arg[0])) return stands_against(k, e, "the maximum decides what a term is");
@@ -96,7 +102,9 @@ static Expr **place_of(Look *k, const PlanDef *c, Expr *terms)
 {
     Loads f = legal_find(k->a, terms, k->m->w->def->out[0]);
     if (!f.at.n) {
-        k->bad = legal_because(arena_printf(k->l->mem, "`%s` does not depend on `%s`", c->w->def->name, k->m->w->def->name), c->w->def->span, "it is defined here");
+        k->bad =
+            legal_because(arena_printf(k->l->mem, "`%s` does not depend on `%s`", c->w->def->name, k->m->w->def->name),
+                          c->w->def->span, "it is defined here");
         return NULL;
     }
     for (int i = 0; i < f.at.n; i++)
@@ -125,21 +133,25 @@ static Expr **terms_scale(Look *k, PlanDef *c)
     to[m->nix] = te_var(l->op, c->r->var[0], c->r->span);
     k->x = te_substitute(l->op, k->m->r->body, m->nix + 1, from, to);
     k->cond = k->m->r->cond ? te_substitute(l->op, k->m->r->cond, m->nix + 1, from, to) : NULL;
-    if (own && has_m(k, expanded(k, own))) return stands_against(k, own, "the maximum decides which terms there are"), NULL;
+    if (own && has_m(k, expanded(k, own)))
+        return stands_against(k, own, "the maximum decides which terms there are"), NULL;
     return scales(k, terms, k->cond && own && same(k, own, k->cond)) ? at : NULL;
 }
 
-/* ---- definitions ----------------------------------------------------------------------------------------------------------- */
+/* ---- definitions
+ * ----------------------------------------------------------------------------------------------------------- */
 static const char *not_one_sum(Look *k, const PlanDef *c, RedOp op)
 {
     const Def *d = c->w->def;
     const char *what = op == RED_MAX ? "a maximum" : "a sum";
-    if (!c->r || c->r->op != op || !te_is_float((DType)c->r->body->type)) return arena_printf(k->l->mem, "`%s` is not %s of floats", d->name, what);
+    if (!c->r || c->r->op != op || !te_is_float((DType)c->r->body->type))
+        return arena_printf(k->l->mem, "`%s` is not %s of floats", d->name, what);
     if (c->r->nvars != 1) return arena_printf(k->l->mem, "`%s` goes over several indices", d->name);
     if (d->seq) return arena_printf(k->l->mem, "`%s` is a recurrence", d->name);
     if (c->online) return arena_printf(k->l->mem, "`%s` is part of a pass already", d->name);
     if (c == k->o) return NULL;
-    if (d->out[0]->kind != TK_LET || c->w->rhs != c->red) return arena_printf(k->l->mem, "`%s` is no `let` that is %s alone", d->name, what);
+    if (d->out[0]->kind != TK_LET || c->w->rhs != c->red)
+        return arena_printf(k->l->mem, "`%s` is no `let` that is %s alone", d->name, what);
     if (c->in) return arena_printf(k->l->mem, "`%s` is computed elsewhere already", d->name);
     return NULL;
 }
@@ -154,24 +166,28 @@ static void look(Look *k, const Iter *it)
     PlanDef *const all[] = {k->m, k->z, k->o};
     static const RedOp op[] = {RED_MAX, RED_SUM, RED_SUM};
     if (k->l->num.ordered) {
-        k->bad = legal_because("under `ordered` terms are not rescaled", k->o->r ? k->o->r->span : k->o->w->def->span, "this is the sum");
+        k->bad = legal_because("under `ordered` terms are not rescaled", k->o->r ? k->o->r->span : k->o->w->def->span,
+                               "this is the sum");
         k->bad.help = "`--numerics fast` allows it";
         return;
     }
     if (k->m >= k->z || k->z >= k->o) {
-        k->bad = legal_because("they must be named in the order in which they are defined", k->m->w->def->span, "this is the first one");
+        k->bad = legal_because("they must be named in the order in which they are defined", k->m->w->def->span,
+                               "this is the first one");
         return;
     }
     for (int i = 0; i < 3; i++) {
         const char *why = not_one_sum(k, all[i], op[i]);
-        if (!why && !same_range(k, all[i]->r->var[0], k->m->r->var[0])) why = arena_printf(k->l->mem, "`%s` does not go over the same range", all[i]->w->def->name);
+        if (!why && !same_range(k, all[i]->r->var[0], k->m->r->var[0]))
+            why = arena_printf(k->l->mem, "`%s` does not go over the same range", all[i]->w->def->name);
         if (why) {
             k->bad = legal_because(why, all[i]->w->def->span, "it is defined here");
             return;
         }
     }
     if (!it->reduces || it->how == LOOP_VECTOR) {
-        k->bad = legal_because(it->reduces ? "it runs in lanes" : "it is no loop of the reduction", k->o->r->span, "this is the reduction");
+        k->bad = legal_because(it->reduces ? "it runs in lanes" : "it is no loop of the reduction", k->o->r->span,
+                               "this is the reduction");
         return;
     }
     k->z_place = terms_scale(k, k->z);
@@ -204,7 +220,8 @@ static bool read_at(Look *k, Expr *const *place)
     return true;
 }
 
-/* ---- what moves there ------------------------------------------------------------------------------------------------------ */
+/* ---- what moves there
+ * ------------------------------------------------------------------------------------------------------ */
 /* Does c, read by r, have an element for each term? over[]: by definition, the variables that go over terms. */
 static bool goes_over(Look *k, PlanDef *c, const PlanDef *r, bool **over)
 {
@@ -255,41 +272,55 @@ bool apply_online(Apply *a, const SchedStmt *s)
     look(&k, it);
     Expr **place = k.bad.why ? NULL : terms_scale(&k, k.o);
     if (place) read_at(&k, place);
-    if (!k.bad.why && !place) k.bad = legal_because("its terms do not scale with `exp(-m)`", k.o->r->span, "this is the sum");
+    if (!k.bad.why && !place)
+        k.bad = legal_because("its terms do not scale with `exp(-m)`", k.o->r->span, "this is the sum");
     if (!legal_refuse(a, D_S132_ONLINE, s->span, it->name, k.bad)) return false;
     PlanOnline *o = NEW(l->mem, PlanOnline);
     const Tensor *m = k.m->w->def->out[0];
     DType t = te_type[m->type].reg == RC_F64 ? DT_F64 : DT_F32;
-    *o = (PlanOnline){.m = k.m->w->def, .z = k.z->w->def, .o = k.o->w->def, .at = it, .exp = k.exp, .place = place, .z_place = k.z_place, .span = s->span};
+    *o = (PlanOnline){.m = k.m->w->def,
+                      .z = k.z->w->def,
+                      .o = k.o->w->def,
+                      .at = it,
+                      .exp = k.exp,
+                      .place = place,
+                      .z_place = k.z_place,
+                      .span = s->span};
     o->scale = low_let(l, arena_printf(l->mem, "%s_scale", m->name), t, m->rank, m->shape, s->span);
     for (int i = 0; i < 3; i++) d[i]->online = o;
     move_lets(&k, it);
     return true;
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------------------------------------- */
+/* ---- afterwards
+ * ------------------------------------------------------------------------------------------------------------- */
 static Reason no_longer(Apply *a, const PlanDef *d)
 {
     Arena *mem = a->p->l->mem;
     const PlanOnline *o = d->online;
     if (o->o != d->w->def) {
         if (!d->in || d->in->w->def != o->o || d->at != o->at)
-            return legal_because(arena_printf(mem, "`%s` goes on from one iteration to the next", d->w->def->name), o->span, "which was said here");
+            return legal_because(arena_printf(mem, "`%s` goes on from one iteration to the next", d->w->def->name),
+                                 o->span, "which was said here");
         for (int i = 0; i < plan_accumulator(d); i++)
             if (d->loop.at[i]->reduces)
-                return legal_because(arena_printf(mem, "`%s` must be complete in one accumulator, inside of `%s`", d->w->def->name, d->loop.at[i]->name), d->r->span,
-                                     "this is the reduction");
+                return legal_because(arena_printf(mem, "`%s` must be complete in one accumulator, inside of `%s`",
+                                                  d->w->def->name, d->loop.at[i]->name),
+                                     d->r->span, "this is the reduction");
         return (Reason){0};
     }
     for (int i = 0; i < d->loop.n && d->loop.at[i] != o->at; i++) {
         const Iter *it = d->loop.at[i];
         if (it->reduces)
-            return legal_because(arena_printf(mem, "`%s`, outside of it, is a loop of the reduction too", it->name), o->span, "the pass is over its outermost loop");
+            return legal_because(arena_printf(mem, "`%s`, outside of it, is a loop of the reduction too", it->name),
+                                 o->span, "the pass is over its outermost loop");
         for (int v = 0; v < d->nroots; v++) {
             bool indexes = false;
             for (int k = 0; k < o->m->nix; k++) indexes |= o->place[k]->var == d->root[v]->var;
             if (indexes || !legal_part_of(it, d->root[v])) continue;
-            Reason r = legal_because(arena_printf(mem, "`%s`, outside of it, does not index `%s`", it->name, o->m->name), o->m->span, "which would be computed for each");
+            Reason r =
+                legal_because(arena_printf(mem, "`%s`, outside of it, does not index `%s`", it->name, o->m->name),
+                              o->m->span, "which would be computed for each");
             r.help = arena_printf(mem, "move `%s` inside of `%s` with `order`", it->name, o->at->name);
             return r;
         }

@@ -29,7 +29,7 @@ static void add_root(Plan *p, PlanDef *d, Var *v, bool reduces)
     VEC_PUSH(p->l->mem, &d->loop, it);
 }
 
-static void new_def(Plan *p, PlanDef *d, Work *w)
+void plan_define(Plan *p, PlanDef *d, Work *w)
 {
     *d = (PlanDef){.w = w, .accum_type = DT_NONE};
     if (w->gone) return;
@@ -59,7 +59,7 @@ Plan *plan_new(Lower *l)
 {
     Plan *p = NEW(l->mem, Plan);
     *p = (Plan){.l = l, .n = l->nworks, .def = NEW_ARRAY(l->mem, PlanDef, l->nworks + 1)};
-    for (int i = 0; i < p->n; i++) new_def(p, &p->def[i], &l->work[i]);
+    for (int i = 0; i < p->n; i++) plan_define(p, &p->def[i], &l->work[i]);
     return p;
 }
 
@@ -77,11 +77,15 @@ PlanDef *plan_insert(Plan *p, int at, const Work *w)
         int in = (int)(def[to].in - p->def);
         def[to].in = &def[in + (in >= at)];
     }
+    for (int i = 0; i < p->copy.n; i++) {
+        int in = (int)(p->copy.at[i]->in - p->def);
+        p->copy.at[i]->in = &def[in + (in >= at)];
+    }
     work[at] = *w;
     l->work = work;
     p->def = def;
     l->nworks = ++p->n;
-    new_def(p, &def[at], &work[at]);
+    plan_define(p, &def[at], &work[at]);
     return &def[at];
 }
 
@@ -111,6 +115,8 @@ PlanDef *plan_find(const Plan *p, const char *name)
 {
     for (int i = 0; i < p->n; i++)
         if (ir_streq(p->def[i].w->def->name, name)) return &p->def[i];
+    for (int i = 0; i < p->copy.n; i++)
+        if (ir_streq(p->copy.at[i]->w->def->name, name)) return p->copy.at[i];
     return NULL;
 }
 
@@ -160,7 +166,10 @@ static void move_inside(Plan *p, PlanDef *d, const Iter *it, Iter *inner)
     for (int i = 0; i < p->n; i++)
         if (p->def[i].in == d && p->def[i].at == it) p->def[i].at = inner;
     for (int i = 0; i < d->stage.n; i++)
-        if (d->stage.at[i].at == it) d->stage.at[i].at = inner;
+        if (d->stage.at[i].at == it) {
+            d->stage.at[i].at = inner;
+            if (d->stage.at[i].copy) d->stage.at[i].copy->at = inner;
+        }
     for (int i = 0; i < d->fetch.n; i++)
         if (d->fetch.at[i].at == it) d->fetch.at[i].at = inner;
     if (d->accum == it) d->accum = inner;

@@ -1,6 +1,7 @@
 /* plan (private to schedule): the state of a schedule. A tree of loops over definitions, tagged by what part of which
  * index each loop runs over; statements rewrite it (apply*.c), and emission (emit*.c) turns it into Tile IR at the very
- * end, or after any statement. A fresh plan is the loops as written, every definition a root.
+ * end, or after any statement. A fresh plan is the loops as written, every definition a root. Staged copies that have a
+ * name are definitions too (copy.c); temporaries may be stored at other places than their indices say (layout.c).
  *
  * An Iter is an index or a part of one. Splitting i makes two Iters, io and ii, with i = io * f + ii; fusing makes one.
  * Loops run over Iters that were neither split nor fused. Values count from 0: the index is lo + value.
@@ -53,8 +54,25 @@ typedef struct PlanStage {
     SchedScope scope;
     const SchedStmt *from;
     int64_t *factor; /* of the pack, or the number of swizzle and pad */
-    const char *name;
+    const char *name; /* NULL: none */
+    PlanDef *copy;    /* the definition of that name */
 } PlanStage;
+
+/* layout A (dims) -> (dims): each dimension of the storage is one index / div % mod; mod 0: without end */
+typedef struct LayoutDigit {
+    int dim;
+    int64_t div, mod;
+} LayoutDigit;
+typedef struct PlanLayout {
+    int n;
+    LayoutDigit *digit;
+    const SchedStmt *from;
+} PlanLayout;
+
+typedef struct PlanInput { /* a const input that is stored otherwise while the kernel runs */
+    Tensor *t;
+    PlanLayout *layout;
+} PlanInput;
 
 typedef struct PlanFetch { /* prefetch A at S.L distance n */
     Tensor *t;
@@ -85,7 +103,9 @@ struct PlanDef {
     PlanDef *in;      /* computed inside loop `at` of this definition; NULL: a root */
     Iter *at;
     Span placed; /* what said so */
+    const Tensor *copies; /* a staged copy of it (copy.c), for the loop `at` of `in`; NULL: a definition of the program */
     SchedScope scope;
+    PlanLayout *layout[2]; /* of what it defines; NULL: as the indices stand */
     Iter *accum;      /* inside of which loop the accumulator is opened; NULL: the default place */
     DType accum_type; /* DT_NONE: that of the terms */
     VEC(PlanStage) stage;
@@ -97,6 +117,8 @@ typedef struct Plan {
     Lower *l;
     int n;
     PlanDef *def; /* in the order of the program; def[i].w == &l->work[i] */
+    VEC(PlanDef *) copy; /* staged copies that have a name, none of them in `def` */
+    VEC(PlanInput) input;
 } Plan;
 
 /* A tensor is found in buf instead: at ix - origin, or, in a pack of one access (load), in panels over indices of the
@@ -105,6 +127,8 @@ struct View {
     const Tensor *of;
     Tensor *buf;
     Expr **origin; /* by dimension of the tensor; PACK: by index */
+    const struct Region *held; /* the part of the tensor that is there; NULL: a PACK */
+    const PlanLayout *layout; /* of buf, after the origin is taken off; NULL: none */
     Expr *load;    /* PACK: the access; else NULL */
     const Plan *p;
     int nix; /* PACK */
@@ -118,6 +142,7 @@ struct View {
 Plan *plan_new(Lower *l); /* after inlining: definitions that are gone have no loops */
 /* The reduction anew, after the right side changed: rebuilt around what was inlined, or, its loops innermost, inlined. */
 void plan_reduction(Plan *p, PlanDef *d);
+void plan_define(Plan *p, PlanDef *d, Work *w);
 PlanDef *plan_find(const Plan *p, const char *name);
 Iter *plan_loop(const PlanDef *d, const char *name); /* NULL: no loop now has this name */
 int plan_index(const PlanDef *d, const Iter *it);    /* among d->loop */
@@ -155,6 +180,12 @@ Expr *lin_sub(Lower *l, Expr *a, Expr *b);                      /* a - b, like t
 void lin_divide(Lower *l, Expr *e, int64_t by, Expr **q, Expr **r); /* floor quotient and remainder, simplified */
 bool lin_multiple(Lower *l, Expr *e, int64_t by);                   /* of by, whatever the variables are */
 int64_t lin_least(const Lower *l, const Expr *e);                   /* e is never below; INT64_MIN: nothing is known */
+
+/* ---- layout.c: addresses -------------------------------------------------------------------------------------------- */
+Expr **layout_place(Lower *l, const PlanLayout *y, Expr *const *ix);
+Expr **layout_shape(Lower *l, const PlanLayout *y, Expr *const *size);
+void layout_inputs(Plan *p);
+Tensor *layout_buffer(Lower *l, const PlanLayout *y, const char *name, const Tensor *t, Scope scope, Expr **size, Span s);
 
 /* ---- region.c: what one iteration of a loop reads ------------------------------------------------------------------ */
 typedef struct Region {

@@ -204,8 +204,8 @@ static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool writte
 {
     Lower *l = p->l;
     Box b = {.t = t, .dim = NEW_ARRAY(l->mem, Interval, t->rank + 1), .clip = NEW_ARRAY(l->mem, bool, t->rank + 1)};
-    for (int i = 0; i < p->n; i++) {
-        PlanDef *c = &p->def[i];
+    for (int i = d->copies ? -1 : 0; i < p->n; i++) {
+        PlanDef *c = i < 0 ? d : &p->def[i];
         if (c->w->gone || (c != d && !inside(c, d, at))) continue;
         Reader r = {p, c};
         add_reads(&r, &b, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), c->w->rhs);
@@ -213,10 +213,18 @@ static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool writte
     }
     Region g = {NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1),
                 NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1)};
+    const View *from = low_view(l, t); /* a copy out of a copy: there is no more than this holds */
     for (int i = 0; i < t->rank; i++) {
         Expr *zero = ix_int(l, 0), *all = low_expr(l, t->shape[i]);
         Interval s = b.dim[i];
         Expr *size = s.lo ? plus_one(l, lin_sub(l, s.hi, s.lo)) : NULL;
+        if ((!b.any || !size || !ix_over_dims(size)) && from && from->held) {
+            g.lo[i] = from->held->lo[i];
+            g.from[i] = from->held->from[i];
+            g.to[i] = from->held->to[i];
+            g.size[i] = from->held->size[i];
+            continue;
+        }
         if (!b.any || !size || !ix_over_dims(size)) {
             g.lo[i] = g.from[i] = zero;
             g.to[i] = g.size[i] = all;

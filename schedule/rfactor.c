@@ -10,21 +10,27 @@
  * variables of P's. Suriana et al. 2017. */
 #include "schedule/legal.h"
 
-/* ---- may it be done? ---------------------------------------------------------------------------------------------------- */
+/* ---- may it be done?
+ * ---------------------------------------------------------------------------------------------------- */
 static Reason belongs_there(const Plan *p, const PlanDef *d)
 {
     Arena *mem = p->l->mem;
     Reason r = {0};
     for (int i = 0; i < d->loop.n; i++)
-        if (d->loop.at[i]->kernel) r = legal_because("it is computed by a microkernel", d->loop.at[i]->told, "which was said here");
+        if (d->loop.at[i]->kernel)
+            r = legal_because("it is computed by a microkernel", d->loop.at[i]->told, "which was said here");
     if (d->accum && d->accum->reduces)
-        r = legal_because(arena_printf(mem, "its accumulator is opened in `%s`", d->accum->name), d->accum->span, "this is the loop");
-    if (d->fetch.n) r = legal_because("something is fetched ahead in its loops", d->fetch.at[0].from->span, "which was said here");
+        r = legal_because(arena_printf(mem, "its accumulator is opened in `%s`", d->accum->name), d->accum->span,
+                          "this is the loop");
+    if (d->fetch.n)
+        r = legal_because("something is fetched ahead in its loops", d->fetch.at[0].from->span, "which was said here");
     if (d->stage.n)
-        r = legal_because(arena_printf(mem, "`%s` is staged in its loops", d->stage.at[0].t->name), d->stage.at[0].from->span, "which was said here");
+        r = legal_because(arena_printf(mem, "`%s` is staged in its loops", d->stage.at[0].t->name),
+                          d->stage.at[0].from->span, "which was said here");
     for (int i = 0; i < p->n; i++)
         if (!p->def[i].w->gone && p->def[i].in == d)
-            r = legal_because(arena_printf(mem, "`%s` is computed in its loops", p->def[i].w->def->name), p->def[i].placed, "which was said here");
+            r = legal_because(arena_printf(mem, "`%s` is computed in its loops", p->def[i].w->def->name),
+                              p->def[i].placed, "which was said here");
     if (r.why) r.help = "let `rfactor` stand before that";
     return r;
 }
@@ -41,15 +47,20 @@ static Reason not_an_index(Apply *a, const PlanDef *d, Iter *it)
         for (int k = 0; k < d->nroots; k++) {
             w = d->root[k]->var;
             if (d->root[k]->reduces && (te_uses_var(v->lo, w) || te_uses_var(v->hi, w)))
-                return legal_because(arena_printf(l->mem, "the range of `%s` depends on `%s`, which the reduction goes over too", v->name, w->name), v->span,
-                                     "its range is given here");
+                return legal_because(
+                    arena_printf(l->mem, "the range of `%s` depends on `%s`, which the reduction goes over too",
+                                 v->name, w->name),
+                    v->span, "its range is given here");
         }
         if (it->kind == IT_INNER || (ix_over_dims(v->lo) && ix_over_dims(v->hi))) continue;
-        r = legal_because(arena_printf(l->mem, "how many there are over `%s` is not the same for all results", it->name), v->span, "its range is given here");
+        r = legal_because(
+            arena_printf(l->mem, "how many there are over `%s` is not the same for all results", it->name), v->span,
+            "its range is given here");
         r.help = "split it, and take the inner part";
     }
     if (!r.why && it->kind != IT_INNER && !ix_over_dims(iter_whole(a->p, it)))
-        r = legal_because(arena_printf(l->mem, "the extent of `%s` is not the same everywhere", it->name), it->span, "it is made here");
+        r = legal_because(arena_printf(l->mem, "the extent of `%s` is not the same everywhere", it->name), it->span,
+                          "it is made here");
     l->memo.n = mark;
     return r;
 }
@@ -57,40 +68,35 @@ static Reason not_an_index(Apply *a, const PlanDef *d, Iter *it)
 static Reason not_split(Apply *a, const PlanDef *d, Iter *it)
 {
     Lower *l = a->p->l;
-    if (!it->reduces) return legal_because(arena_printf(l->mem, "`%s` is an index of the result", it->name), d->w->def->span, "it is a loop of this definition");
+    if (!it->reduces)
+        return legal_because(arena_printf(l->mem, "`%s` is an index of the result", it->name), d->w->def->span,
+                             "it is a loop of this definition");
     const Reduce *r = d->r;
     if (r->op == RED_ARGMAX || r->op == RED_ARGMIN)
-        return legal_because(arena_printf(l->mem, "`%s` keeps a value and its place, and a partial result has one value", te_red_name[r->op]),
+        return legal_because(arena_printf(l->mem,
+                                          "`%s` keeps a value and its place, and a partial result has one value",
+                                          te_red_name[r->op]),
                              r->span, "this is the reduction");
     if (l->num.ordered && !red_exact(r->op, (DType)r->body->type)) {
-        Reason x = legal_because("partial results add up in another order than `ordered` asks for", r->span, "this is the reduction");
+        Reason x = legal_because("partial results add up in another order than `ordered` asks for", r->span,
+                                 "this is the reduction");
         x.help = "`--numerics fast` allows it";
         return x;
     }
     Loads own = legal_find(a, d->red, d->w->def->out[0]);
     if (d->w->def->seq && own.at.n)
-        return (Reason){arena_printf(l->mem, "it reads what `%s` computed for an earlier `%s`, and partial results are computed before", d->w->def->name,
-                                     d->w->def->seq->name), NULL, {{own.at.at[0]->span, "it is read here"}, {d->w->def->span, "and written here"}}};
+        return (Reason){
+            arena_printf(l->mem,
+                         "it reads what `%s` computed for an earlier `%s`, and partial results are computed before",
+                         d->w->def->name, d->w->def->seq->name),
+            NULL,
+            {{own.at.at[0]->span, "it is read here"}, {d->w->def->span, "and written here"}}};
     Reason x = not_an_index(a, d, it);
     return x.why ? x : belongs_there(a->p, d);
 }
 
-static Reason taken(Apply *a, const char *name)
-{
-    const TeOp *op = a->p->l->op;
-    const char *why = arena_printf(a->p->l->mem, "`%s` is a name that the op has", name);
-    for (int i = 0; i < a->p->l->nworks; i++)
-        if (ir_streq(a->p->l->work[i].def->name, name)) return legal_because(why, a->p->l->work[i].def->span, "it is defined here");
-    for (int i = 0; i < op->nparams; i++)
-        if (ir_streq(op->tensor[i]->name, name)) return legal_because(why, op->tensor[i]->span, "it stands for this");
-    for (int i = 0; i < op->ndims; i++)
-        if (ir_streq(op->dim[i].name, name)) return legal_because(why, op->dim[i].span, "it stands for this");
-    for (int i = 0; i < op->nconsts; i++)
-        if (ir_streq(op->cst[i].name, name)) return legal_because(why, op->cst[i].span, "it stands for this");
-    return (Reason){0};
-}
-
-/* ---- S's variables in terms of P's --------------------------------------------------------------------------------------- */
+/* ---- S's variables in terms of P's
+ * --------------------------------------------------------------------------------------- */
 typedef struct Parts {
     Plan *p;
     PlanDef *d;
@@ -117,7 +123,8 @@ static Expr *in_parts(Parts *s, Expr *e)
     int n = 0;
     for (int i = 0; i < d->w->nix; i++) from[n] = d->w->ix[i], to[n++] = var_of(s, s->ix[i]);
     for (int i = 0; i < d->nroots; i++)
-        if (d->root[i]->reduces && te_uses_var(e, d->root[i]->var)) from[n] = d->root[i]->var, to[n++] = root_value(s, d->root[i]);
+        if (d->root[i]->reduces && te_uses_var(e, d->root[i]->var))
+            from[n] = d->root[i]->var, to[n++] = root_value(s, d->root[i]);
     return te_substitute(s->p->l->op, e, n, from, to);
 }
 
@@ -134,12 +141,14 @@ static Var *open_part(Parts *s, Iter *it, bool *nominal)
     PlanDef *d = s->d;
     for (int i = 0; i < d->nroots; i++) { /* ranges that mention indices, or data */
         Iter *r = d->root[i];
-        if (!r->reduces || r->ext || (ix_over_dims(r->var->lo) && ix_over_dims(r->var->hi)) || !legal_part_of(it, r)) continue;
+        if (!r->reduces || r->ext || (ix_over_dims(r->var->lo) && ix_over_dims(r->var->hi)) || !legal_part_of(it, r))
+            continue;
         Expr *n = ix_op(l, EX_SUB, in_parts(s, r->var->hi), in_parts(s, r->var->lo));
         r->ext = te_node(l->op, EX_MAX, DT_INDEX, 2, (Expr *[]){n, ix_int(l, 0)}, r->var->span);
     }
     for (int i = 0; i < d->iter.n; i++)
-        nominal[i] |= d->iter.at[i]->reduces && legal_part_of(it, d->iter.at[i]) && iter_is_nominal(s->p, d->iter.at[i]);
+        nominal[i] |=
+            d->iter.at[i]->reduces && legal_part_of(it, d->iter.at[i]) && iter_is_nominal(s->p, d->iter.at[i]);
     Var *v = te_new_var(l->op, it->name, ix_int(l, 0), iter_whole(s->p, it), it->span.src ? it->span : d->r->span);
     it->at = var_of(s, v);
     return v;
@@ -169,7 +178,8 @@ static Var *open_parts(Parts *s, Iter *outer)
     return first;
 }
 
-/* ---- the two definitions ------------------------------------------------------------------------------------------------- */
+/* ---- the two definitions
+ * ------------------------------------------------------------------------------------------------- */
 static Expr *partial_value(Parts *s)
 {
     Lower *l = s->p->l;
@@ -185,7 +195,8 @@ static Expr *partial_value(Parts *s)
         return te_reduce(l->op, red, (DType)s->d->red->type, r->span);
     }
     if (!cond) return body;
-    return te_node(l->op, EX_SELECT, t, 3, (Expr *[]){cond, body, low_num(l, t, num_identity(r->op, t), r->span)}, r->span);
+    return te_node(l->op, EX_SELECT, t, 3, (Expr *[]){cond, body, low_num(l, t, num_identity(r->op, t), r->span)},
+                   r->span);
 }
 
 static Work partial_work(Parts *s, Var *first, const AstName *name)
@@ -199,7 +210,14 @@ static Work partial_work(Parts *s, Var *first, const AstName *name)
     for (int i = 1; i < n; i++) ix[i] = s->ix[i - 1];
     for (int i = 0; i < n; i++) shape[i] = ix[i]->hi;
     Def *def = NEW(l->mem, Def);
-    *def = (Def){.name = name->text, .id = l->op->ndefs, .nout = 1, .nix = n, .ix = ix, .let = true, .slot_at = -1, .span = name->span};
+    *def = (Def){.name = name->text,
+                 .id = l->op->ndefs,
+                 .nout = 1,
+                 .nix = n,
+                 .ix = ix,
+                 .let = true,
+                 .slot_at = -1,
+                 .span = name->span};
     def->rhs = partial_value(s);
     def->out[0] = low_let(l, name->text, (DType)s->d->r->body->type, n, shape, name->span);
     return (Work){.def = def, .nix = n, .ix = ix, .rhs = def->rhs, .depth = w->depth + 1};
@@ -227,7 +245,7 @@ bool apply_rfactor(Apply *a, const SchedStmt *s)
     PlanDef *d = apply_def(a, &s->ref[0].def);
     Iter *it = d ? apply_loop(a, d, &s->ref[0].loop) : NULL;
     if (!it || !legal_refuse(a, D_S131_RFACTOR, s->ref[0].span, d->w->def->name, not_split(a, d, it))) return false;
-    if (!legal_refuse(a, D_S131_RFACTOR, s->name[0].span, d->w->def->name, taken(a, s->name[0].text))) return false;
+    if (!legal_name(a, D_S131_RFACTOR, &s->name[0], d->w->def->name)) return false;
     Plan *p = a->p;
     Lower *l = p->l;
     int mark = l->memo.n, at = (int)(d - p->def);

@@ -1,5 +1,5 @@
-/* version: a program that branches on its sizes. A `specialize` that sizes decide at run time is an `if` that is true in
- * one version of the program and false in another; all other statements, before and after it, are in both.
+/* version: a program that branches on its sizes. A `specialize` that sizes decide at run time is an `if` that is true
+ * in one version of the program and false in another; all other statements, before and after it, are in both.
  *
  *     specialize when M % 16 == 0 { A }        if (M % 16 == 0) { with A and B; M is known to be a multiple of 16 }
  *     B                                        else { with B }
@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-/* ---- what a condition says about sizes -------------------------------------------------------------------------------- */
+/* ---- what a condition says about sizes
+ * -------------------------------------------------------------------------------- */
 static bool value_of(const SchedEnv *env, const AstExpr *e, int64_t *v)
 {
     SchedValue x;
@@ -88,7 +89,8 @@ void version_learn(TeOp *op, const SchedEnv *env, const AstExpr *e)
     }
 }
 
-/* ---- conditions as expressions of the program ------------------------------------------------------------------------- */
+/* ---- conditions as expressions of the program
+ * ------------------------------------------------------------------------- */
 typedef struct When {
     Lower *l;
     const SchedEnv *env;
@@ -103,10 +105,7 @@ static bool compares(ExprOp o)
 static bool joins(ExprOp o) { return o == EX_AND || o == EX_OR || o == EX_NOT; }
 
 /* Truth is 0 or 1 where a number stands, and a number is true unless it is 0. */
-static Expr *as_number(When *w, Expr *e)
-{
-    return e->type == DT_U1 ? te_cast(w->l->op, DT_INDEX, e, e->span) : e;
-}
+static Expr *as_number(When *w, Expr *e) { return e->type == DT_U1 ? te_cast(w->l->op, DT_INDEX, e, e->span) : e; }
 
 static Expr *as_truth(When *w, Expr *e)
 {
@@ -163,7 +162,8 @@ Expr *version_condition(Lower *l, const SchedEnv *env, const AstExpr *e, Diags *
     return cond ? as_truth(&w, cond) : NULL;
 }
 
-/* ---- versions ----------------------------------------------------------------------------------------------------------- */
+/* ---- versions
+ * ----------------------------------------------------------------------------------------------------------- */
 typedef struct Versions {
     Lower *l;
     const Sched *s;

@@ -45,6 +45,8 @@ static const PlanDef *any_def(SchedGen *g, bool let)
         const PlanDef *d = &g->p->def[i];
         if (!d->w->gone && (!let || is_let(d)) && rng_below(&g->r, ++n) == 0) found = d;
     }
+    for (int i = 0; i < g->p->copy.n && !let; i++)
+        if (rng_below(&g->r, ++n) == 0) found = g->p->copy.at[i];
     return found;
 }
 
@@ -320,7 +322,7 @@ static bool put_pack(SchedGen *g, const PlanDef *d, const Tensor *t, const Iter 
     return put(g, "%s)", factor(g));
 }
 
-static bool stage(SchedGen *g, bool packed)
+static bool stage(SchedGen *g, bool packed, int named)
 {
     const PlanDef *d = focus(g);
     const Tensor *t = d ? any_read(g, d) : NULL;
@@ -329,10 +331,14 @@ static bool stage(SchedGen *g, bool packed)
     if (packed) it = d->loop.at[rng_below(&g->r, (d->loop.n + 1) / 2)];
     put(g, "stage %s at %s.%s in %s", t->name, name(d), it->name, rng_chance(&g->r, packed ? 95 : 60) ? "local" : "reg");
     if (packed) put_pack(g, d, t, it);
-    return !rng_chance(&g->r, 10) || put(g, " -> ls%d", g->names++);
+    if (!packed && rng_chance(&g->r, 12)) put(g, rng_chance(&g->r, 50) ? " layout pad %d" : " layout swizzle %d", 16 * (1 + rng_below(&g->r, 8)));
+    if (!rng_chance(&g->r, named)) return true;
+    if (named == 100) snprintf(g->focus, sizeof g->focus, "ls%d", g->names); /* where that is not accepted: any */
+    return put(g, " -> ls%d", g->names++);
 }
-static bool m_stage(SchedGen *g) { return stage(g, rng_chance(&g->r, 40)); }
-static bool m_pack(SchedGen *g) { return stage(g, true); }
+static bool m_stage(SchedGen *g) { return stage(g, rng_chance(&g->r, 40), 20); }
+static bool m_pack(SchedGen *g) { return stage(g, true, 10); }
+static bool m_stage_named(SchedGen *g) { return stage(g, rng_chance(&g->r, 50), 100); }
 
 static bool m_prefetch(SchedGen *g)
 {
@@ -340,6 +346,38 @@ static bool m_prefetch(SchedGen *g)
     const Tensor *t = d ? any_read(g, d) : NULL;
     const Iter *it = any_loop(g, d, anything);
     return t && it && put(g, "prefetch %s at %s.%s distance %d", t->name, name(d), it->name, 1 + rng_below(&g->r, 9));
+}
+
+/* The dims of a temporary in another order, some of them in pieces. */
+static bool m_layout(SchedGen *g)
+{
+    const PlanDef *d = rng_chance(&g->r, 95) ? NULL : any_def(g, false);
+    int n = 0, from = 0, k = 0;
+    for (int i = 0; i < g->p->copy.n && !d; i++)
+        if (rng_chance(&g->r, 50)) d = g->p->copy.at[i];
+    if (!d) d = any_def(g, true);
+    const Tensor *t = d ? d->w->def->out[0] : NULL;
+    for (int i = 0; i < g->p->l->op->ntensors; i++)
+        if (g->p->l->op->tensor[i]->kind == TK_CONST_INPUT && rng_chance(&g->r, t ? 15 : 50)) t = g->p->l->op->tensor[i];
+    if (!t) return false;
+    char part[16][16];
+    for (int rank = t->rank; from < rank && k < 14; from++) {
+        int f = 1 + rng_below(&g->r, 9);
+        bool cut = rng_chance(&g->r, 40), lost = rng_chance(&g->r, 3);
+        if (cut) snprintf(part[k++], 16, "d%d%%%d", from, f);
+        if (cut && !lost) snprintf(part[k++], 16, "d%d/%d", from, f);
+        if (!cut && !lost) snprintf(part[k++], 16, "d%d", from);
+    }
+    if (!k) return false;
+    put(g, "layout %s (", t->name);
+    for (int i = 0; i < from; i++) put(g, "%sd%d", i ? ", " : "", i);
+    put(g, ") -> (");
+    for (; k > 0; n++) {
+        int x = rng_below(&g->r, k);
+        put(g, "%s%s", n ? ", " : "", part[x]);
+        memmove(part[x], part[--k], sizeof part[x]);
+    }
+    return put(g, ")");
 }
 
 /* ---- registers ------------------------------------------------------------------------------------------------------------------ */
@@ -438,6 +476,9 @@ static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks
 static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_blocks, m_tile_result, m_split_reduction,
                                  m_order_blocks, m_pack,           m_pack,         m_microkernel, m_parallel,
                                  m_prefetch,     NULL};
+static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,   m_order, m_vectorize,
+                               m_parallel,    m_unroll,       m_split,       m_fuse,   NULL};
+static Move *const laid[] = {m_layout, m_at, m_stage_named, m_layout, m_vectorize, m_parallel, m_tile, m_layout, NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
 static Move *const in_parts[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
@@ -446,11 +487,11 @@ static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m
 static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
                               m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_microkernel, m_rfactor, m_online};
+                              m_accum,   m_prefetch, m_microkernel, m_rfactor, m_online,     m_layout};
 static Move *const pass[] = {m_split, m_split_reduction, m_split, m_order_pass, m_online, m_accum, m_vectorize, m_online,
                              m_parallel, m_order, m_unroll, m_at, m_split, NULL};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, in_parts, partial, nothing};
+static Move *const *const recipes[] = {product, product2, product, lanes, near, near, in_parts, partial, copied, laid, nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)
