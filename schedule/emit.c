@@ -30,6 +30,13 @@ Expr *iter_value(const Plan *p, const Iter *it)
     return it == by->of ? q : r;
 }
 
+bool iter_any_open(const Iter *it)
+{
+    if (it->at) return true;
+    if (!it->by) return false;
+    return iter_any_open(it->by) || (it->by->kind == IT_OUTER && iter_any_open(it->by->with));
+}
+
 static Expr *ceil_div(Lower *l, Expr *n, int64_t f)
 {
     if (lin_multiple(l, n, f)) return ix_op(l, EX_DIV, n, ix_int(l, f));
@@ -62,7 +69,7 @@ Expr *iter_extent(const Plan *p, Iter *it)
     }
     Expr *f = ix_int(l, it->factor), *all = iter_whole(p, it->of), *o;
     if (lin_multiple(l, all, it->factor)) return f;
-    if (!(o = iter_value(p, it->with))) return f;
+    if (!(o = iter_value(p, it->with))) return ix_int(l, iter_most(p, it));
     if (ix_known(l, all, &n) && n <= it->factor) return all;
     return ix_op(l, EX_MIN, f, lin_sub(l, all, ix_op(l, EX_MUL, o, f)));
 }
@@ -268,7 +275,7 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
     if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
     outer->with->ext = NULL;
     if (outer->reduces && pos < e->acc_at && !at_least_one(e, n)) { /* a reduction over nothing has a result too */
-        Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
+        Expr *none = te_node(l->op, EX_LE, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
         outer->some = te_int(l->op, DT_U1, 0, outer->span);
         piece(e, outer, zero, NULL, zero, none, pos);
         outer->some = NULL;
@@ -361,7 +368,7 @@ static void nest(Emit *e, int pos)
     Iter *it = d->loop.at[pos];
     Iter **mine = NEW_ARRAY(e->l->mem, Iter *, d->iter.n + 1);
     int nominal = mark_nominal(e, it, mine);
-    if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !it->with->at)
+    if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !iter_any_open(it->with))
         cut_loop(e, it, pos);
     else
         whole_loop(e, it, pos);

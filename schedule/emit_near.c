@@ -254,12 +254,15 @@ static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf
     }
 }
 
+/* What its value counts from. */
+static Expr *root_low(Lower *l, const Iter *root) { return root->lo ? root->lo : low_expr(l, root->var->lo); }
+
 static void bind_all(Emit *e)
 {
     for (int i = 0; i < e->d->nroots; i++) {
         Iter *r = e->d->root[i];
         Expr *v = iter_value(e->p, r);
-        if (v) low_bind(e->l, r->var, ix_op(e->l, EX_ADD, r->lo ? r->lo : low_expr(e->l, r->var->lo), v));
+        if (v) low_bind(e->l, r->var, ix_op(e->l, EX_ADD, root_low(e->l, r), v));
     }
 }
 
@@ -387,7 +390,7 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     PackLoops c = {.panel = number, .base = base, .lo = lo, .hi = hi, .innermost = -1};
     if (over >= 0)
         lo[over] = copy_blocks(e, v, c, over, len[last], at);
-    else if (!l->in_lanes && near(e, v, v->ix[last], SHUFFLED))
+    else if (!l->in_lanes && v->factor[last] > 1 && near(e, v, v->ix[last], SHUFFLED))
         c.lanes_over = last, c.width = (int)v->factor[last];
     if (over < 0 || lo[over]) copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);
@@ -433,7 +436,7 @@ static void stage_packed(Emit *e, const PlanStage *s)
         IterSpan g = iter_span(e->p, e->d, v->ix[i]);
         v->origin[i] = g.from;
         len[i] = lin_sub(l, g.to, g.from);
-        if (s->copy) from[i] = ix_op(l, EX_ADD, low_expr(l, v->ix[i]->var->lo), g.from);
+        if (s->copy) from[i] = ix_op(l, EX_ADD, root_low(l, v->ix[i]), g.from);
         size[i] = g.size;
         shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
     }

@@ -207,6 +207,7 @@ IterSpan iter_span(Plan *p, PlanDef *d, Iter *it);
 /* ---- emit.c --------------------------------------------------------------------------------------------------------- */
 void plan_emit(Plan *p);                            /* statements go to l->out */
 Expr *iter_value(const Plan *p, const Iter *it);    /* NULL: not all of its loops are open */
+bool iter_any_open(const Iter *it);                 /* it, or a part of it */
 Expr *iter_nominal(const Plan *p, const Iter *it); /* never less than its extent; over dims only */
 Expr *iter_extent(const Plan *p, Iter *it);         /* where it stands */
 Expr *iter_whole(const Plan *p, Iter *it);          /* the same, and never negative */

@@ -18,19 +18,12 @@ static const Interval anything;
 
 static Interval point(Expr *e) { return (Interval){e, e, e, e}; }
 
-static bool any_open(const Iter *it)
-{
-    if (it->at) return true;
-    if (!it->by) return false;
-    return any_open(it->by) || (it->by->kind == IT_OUTER && any_open(it->by->with));
-}
-
 static Interval of_iter(Reader *r, Iter *it)
 {
     Lower *l = r->p->l;
     Expr *v = iter_value(r->p, it), *zero = ix_int(l, 0), *one = ix_int(l, 1);
     if (v) return point(v);
-    if (it->by && it->by->kind == IT_OUTER && any_open(it)) {
+    if (it->by && it->by->kind == IT_OUTER && iter_any_open(it)) {
         Interval o = of_iter(r, it->by), i = of_iter(r, it->by->with);
         if (!o.lo || !i.lo) return anything;
         Expr *f = ix_int(l, it->by->factor), *off = it->by->with->off;
@@ -38,7 +31,7 @@ static Interval of_iter(Reader *r, Iter *it)
         Interval s = {ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo),
                       ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};
-        bool whole = it->by->with->ext && !it->by->with->by, last = iter_value(r->p, it->by) && !any_open(it->by->with);
+        bool whole = it->by->with->ext && !it->by->with->by, last = iter_value(r->p, it->by) && !iter_any_open(it->by->with);
         if (whole || last) return s; /* whole tiles; or the inner extent already is what is left */
         if (it->kind != IT_ROOT || it->ext || !te_has_load(it->var->hi))
             s.chi = ix_op(l, EX_MIN, s.chi, lin_sub(l, iter_extent(r->p, it), one));
