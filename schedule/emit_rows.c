@@ -20,7 +20,8 @@ static Expr **own_indices(const Emit *e, const Expr *load)
         Var *x = e->d->root[i]->var;
         low_bind(l, x, rows_single(e, e->d->root[i]) ? low_expr(l, x->lo) : ix_var(l, x));
     }
-    for (int i = 0; i < load->nargs; i++) ix[i] = low_expr(l, load->arg[i]);
+    for (int i = 0; i < load->nargs; i++) /* where data are is not known: their indices are not open */
+        ix[i] = te_has_load(load->arg[i]) ? load->arg[i] : low_expr(l, load->arg[i]);
     low_close(l, &n);
     return ix;
 }
