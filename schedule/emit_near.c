@@ -237,6 +237,8 @@ static void bind_all(Emit *e)
     }
 }
 
+enum { SHUFFLED = 4 }; /* vectors of elements no further apart are loaded and shuffled */
+
 /* Its places lie at most `most` apart in the tensor, or do so in pieces that rows end. */
 static bool near(const Emit *e, const View *v, const Iter *it, int64_t most)
 {
@@ -254,7 +256,7 @@ static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->of->type].bits;
     if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
-    if (consecutive(e, v, v->ix[last])) return -1;
+    if (near(e, v, v->ix[last], SHUFFLED)) return -1;
     for (int i = 0; i < last; i++)
         if (consecutive(e, v, v->ix[i])) return i;
     return -1;
@@ -342,7 +344,6 @@ static Expr *copy_blocks(Emit *e, View *v, PackLoops c, int over, Expr *places, 
 }
 
 /* Panels, one after another. */
-enum { SHUFFLED = 4 }; /* vectors of elements no further apart are loaded and shuffled */
 static void copy_pack(Emit *e, View *v, Expr **len, Span at)
 {
     Lower *l = e->l;

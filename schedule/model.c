@@ -34,9 +34,11 @@ Blocks model_blocks(const Lower *l, const Product *p)
     b.split_k = p->k > b.kc + b.kc / 2;
     if (!b.split_k) b.kc = most(p->k, 1);
     b.mc = most(l2 / 2 / (b.kc * inner * p->bytes) / b.mr * b.mr, b.mr);
+    int64_t blocks = most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
+    b.mc = round_up((m + blocks - 1) / blocks, b.mr);
     int64_t share = round_up((m + l->threads * 4 - 1) / (l->threads * 4), b.mr);
-    if (l->threads > 1 && b.mc > share && m >= 2 * b.mr) b.mc = most(share, 2 * b.mr);
-    b.mc = least(b.mc, round_up(m, b.mr));
+    bool by_columns = blocks == 1 && n >= 8 * l->threads * b.nr; /* threads share these, then */
+    if (l->threads > 1 && b.mc > share && m >= 2 * b.mr && !by_columns) b.mc = most(share, 2 * b.mr);
     b.nc = least(round_up(n, b.nr), round_up(MOST_COLUMNS, b.nr));
     b.large = (double)m * (double)n * p->bytes > (double)l2 / 2;
     return b;
