@@ -179,7 +179,7 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     return true;
 }
 
-static bool is_large(Lower *l, const Tensor *t)
+static bool is_large(const Lower *l, const Tensor *t)
 {
     double b = te_type[t->type].bits / 8.0;
     for (int k = 0; k < t->rank; k++) b *= (double)ix_guess(l, t->shape[k]);
@@ -204,8 +204,17 @@ static bool on_axis(const Axis *g, const Var *v)
     return false;
 }
 
+/* Few rows: the columns' operand is read once, and as memory likes it best: a few of its rows side by side from end to
+ * end, while the sums wait in a cache. */
+static bool streams(const Lower *l, const Match *m, const Blocks *b)
+{
+    return m->i.known && m->i.guess <= b->mr && !m->copy_b && is_large(l, m->b->load.t) &&
+           plan_stride(l, m->b, m->j.var[m->j.n - 1]) == STRIDE_1;
+}
+
 static Blocks product_blocks(const Lower *l, const Match *m)
 {
+    enum { STREAMS = 4, VECTORS = 2 };
     Product p = {m->i.guess, m->j.guess, m->k.guess, 1, te_type[m->r->body->type].bits / 8};
     if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
     Blocks b = model_blocks(l, &p);
@@ -216,9 +225,16 @@ static Blocks product_blocks(const Lower *l, const Match *m)
     }
     if (!m->j.known) b.nc = round_up(MOST_COLUMNS, b.nr);
     b.large = b.large && b.split_k && !waits_apart;
+    if (!streams(l, m, &b)) return b;
+    b.streams = true;
+    b.large = false;
+    b.kc = m->k.known ? least(STREAMS, most(p.k, 1)) : STREAMS;
+    b.nr = VECTORS * target_lanes(l->target, p.bytes);
+    b.nc = l->threads > 1 ? round_up((m->j.guess + l->threads - 1) / l->threads, b.nr) : INT64_MAX;
     return b;
 }
 
+/* jo NULL: nothing to share out among columns. */
 static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char *io, const char *jo, Text *out)
 {
     const char *C = m->w->def->name;
@@ -230,7 +246,7 @@ static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char 
     }
     int64_t blocks = (m->i.guess + b->mc - 1) / b->mc;
     bool rows = blocks >= 2 * l->threads || (blocks > 1 && m->j.guess / b->nr < l->threads);
-    text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
+    if (rows || jo) text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
 }
 
 static void product_text(Lower *l, const Match *m, Text *out)
@@ -245,7 +261,7 @@ static void product_text(Lower *l, const Match *m, Text *out)
     const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *io = part(&n, i, "o"), *im = part(&n, i, "m"),
                *jo = part(&n, j, "o"), *jr = part(&n, j, "r"), *ii = part(&n, i, "i"), *ir = part(&n, i, "r"), *jc = NULL, *js = j;
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
-    if (!m->j.known || m->j.guess > b.nc) {
+    if (b.streams ? b.nc < m->j.guess : !m->j.known || m->j.guess > b.nc) {
         jc = part(&n, j, "c");
         js = part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
@@ -265,7 +281,7 @@ static void product_text(Lower *l, const Match *m, Text *out)
         text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
     if (b.large) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
-    parallel_text(l, m, &b, io, jo, out);
+    parallel_text(l, m, &b, io, b.streams ? jc : jo, out);
 }
 
 /* ---- the whole op ----------------------------------------------------------------------------------------------- */
