@@ -304,7 +304,8 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     int rank;
     Expr **to = pack_place(l, v, &rank);
     v->panel = v->place = NULL;
-    low_emit(l, tile_store(l->p, v->buf, to, low_expr(l, v->load), at));
+    Expr *x = low_expr(l, v->load);
+    low_emit(l, tile_store(l->p, v->buf, to, v->buf->type == x->type ? x : te_cast(l->op, v->buf->type, x, at), at));
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
         bool lanes = c->width && order[i] == c->lanes_over, apart = c->width && order[i] == last && !lanes;
@@ -370,6 +371,24 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     bind_all(e);
 }
 
+/* What a pack of t holds: what its elements are made before they are used, where that is the same for all and a wider
+ * floating-point type, so that it is done once. */
+static DType held_type(Expr *e, const Tensor *t, char *seen)
+{
+    if (seen[e->id]) return DT_NONE;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return t->type;
+    DType all = DT_NONE;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        Expr *x = te_child(e, i);
+        bool widened = e->op == EX_CAST && x->op == EX_LOAD && x->load.t == t && te_is_float(t->type) &&
+                       te_is_float((DType)e->type) && te_type[e->type].bits > te_type[t->type].bits;
+        DType h = widened ? (DType)e->type : held_type(x, t, seen);
+        if (h != DT_NONE) all = all == DT_NONE || all == h ? h : t->type;
+    }
+    return all;
+}
+
 static void stage_packed(Emit *e, const PlanStage *s)
 {
     Lower *l = e->l;
@@ -391,7 +410,8 @@ static void stage_packed(Emit *e, const PlanStage *s)
     rank = y->n;
     for (int i = 0; i < y->n; i++)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
+    DType held = held_type(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
+    v->buf = low_buffer(l, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
     copy_pack(e, v, len, s->from->span);
