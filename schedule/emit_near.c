@@ -266,6 +266,8 @@ static void bind_all(Emit *e)
     }
 }
 
+enum { SHUFFLED = 4 }; /* vectors of elements no further apart are loaded and shuffled */
+
 /* Its places lie at most `most` apart in the tensor, or do so in pieces that rows end. */
 static bool near(const Emit *e, const View *v, const Iter *it, int64_t most)
 {
@@ -283,7 +285,7 @@ static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->of->type].bits;
     if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
-    if (consecutive(e, v, v->ix[last])) return -1;
+    if (near(e, v, v->ix[last], SHUFFLED)) return -1;
     for (int i = 0; i < last; i++)
         if (consecutive(e, v, v->ix[i])) return i;
     return -1;
@@ -331,7 +333,8 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     int rank;
     Expr **to = pack_place(l, v, &rank);
     v->panel = v->place = NULL;
-    low_emit(l, tile_store(l->p, v->buf, to, low_expr(l, v->load), at));
+    Expr *x = low_expr(l, v->load);
+    low_emit(l, tile_store(l->p, v->buf, to, v->buf->type == x->type ? x : te_cast(l->op, v->buf->type, x, at), at));
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
         bool lanes = c->width && order[i] == c->lanes_over, apart = c->width && order[i] == last && !lanes;
@@ -371,7 +374,6 @@ static Expr *copy_blocks(Emit *e, View *v, PackLoops c, int over, Expr *places, 
 }
 
 /* Panels, one after another. */
-enum { SHUFFLED = 4 }; /* vectors of elements no further apart are loaded and shuffled */
 static void copy_pack(Emit *e, View *v, Expr **len, Span at)
 {
     Lower *l = e->l;
@@ -419,6 +421,24 @@ static void copy_named(Emit *e, const PlanStage *s, const View *v, Expr **from, 
     near_uncover(c);
 }
 
+/* What a pack of t holds: what its elements are made before they are used, where that is the same for all and a wider
+ * floating-point type, so that it is done once. */
+static DType held_type(Expr *e, const Tensor *t, char *seen)
+{
+    if (seen[e->id]) return DT_NONE;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return t->type;
+    DType all = DT_NONE;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        Expr *x = te_child(e, i);
+        bool widened = e->op == EX_CAST && x->op == EX_LOAD && x->load.t == t && te_is_float(t->type) &&
+                       te_is_float((DType)e->type) && te_type[e->type].bits > te_type[t->type].bits;
+        DType h = widened ? (DType)e->type : held_type(x, t, seen);
+        if (h != DT_NONE) all = all == DT_NONE || all == h ? h : t->type;
+    }
+    return all;
+}
+
 static void stage_packed(Emit *e, const PlanStage *s)
 {
     Lower *l = e->l;
@@ -443,7 +463,9 @@ static void stage_packed(Emit *e, const PlanStage *s)
     rank = y->n;
     for (int i = 0; i < y->n; i++)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
+    char *seen = arena_alloc(l->mem, (size_t)l->op->nexprs + 1);
+    DType held = s->copy ? (DType)s->t->type : held_type(e->d->w->rhs, s->t, seen);
+    v->buf = low_buffer(l, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
     if (s->copy)
