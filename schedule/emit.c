@@ -279,20 +279,30 @@ static bool at_least_one(const Emit *e, const Expr *n)
     return ix_known(e->l, n, &known) && known > 0;
 }
 
+/* Loops that are open may be beyond the end: what is inside of them has less than no iterations. */
+static bool may_be_beyond(const Emit *e)
+{
+    for (int i = 0; i < e->d->iter.n; i++)
+        if (e->d->iter.at[i]->nominal) return true;
+    return false;
+}
+
 /* Whole tiles in a loop, then what is left: at once (peel), or by smaller kernels of fixed sizes (compose). */
-static void cut_loop(Emit *e, Iter *outer, int pos)
+static void cut_pieces(Emit *e, Iter *outer, int pos)
 {
     Lower *l = e->l;
     Expr *n = iter_whole(e->p, outer->of), *f = ix_int(l, outer->factor), *zero = ix_int(l, 0);
     Expr *full, *rest;
+    if (may_be_beyond(e) && lin_least(l, n) < 0) n = ix_op(l, EX_MAX, n, zero);
     int64_t known, left;
     lin_divide(l, n, outer->factor, &full, &rest);
     bool sure = ix_known(l, rest, &left);
+    outer->cut = n;
     outer->with->ext = f;
     if (!ix_known(l, full, &known) || known > 0) one_loop(e, outer, full, pos);
     outer->with->ext = NULL;
     if (outer->reduces && pos < e->acc_at && !at_least_one(e, n)) { /* a reduction over nothing has a result too */
-        Expr *none = te_node(l->op, EX_LE, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
+        Expr *none = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){n, zero}, outer->span);
         outer->some = te_int(l->op, DT_U1, 0, outer->span);
         piece(e, outer, zero, NULL, zero, none, pos);
         outer->some = NULL;
@@ -305,6 +315,12 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
         return;
     }
     compose(e, outer, full, rest, pos);
+}
+
+static void cut_loop(Emit *e, Iter *outer, int pos)
+{
+    cut_pieces(e, outer, pos);
+    outer->cut = NULL;
 }
 
 static void leaf(Emit *e)

@@ -38,22 +38,21 @@ static Tensor *buffer_for(Emit *e, const char *name, DType t, int from, int64_t 
     return low_buffer(l, name, t, total <= 4096 ? SCOPE_REG : SCOPE_LOCAL, n, shape, e->d->w->def->span);
 }
 
-/* pieces: places of a cut extent's pieces follow one another (they share the buffer, when it
- * stands outside of them). */
-static Expr **place_in(Emit *e, int from, Expr *more, bool pieces)
+/* Places of a cut extent's pieces follow one another where these share the buffer, which then stands outside of them. */
+static Expr **place_in(Emit *e, int from, Expr *more)
 {
     Lower *l = e->l;
     Iter **it = NEW_ARRAY(l->mem, Iter *, e->d->loop.n + 1);
     int n = kept(e, from, it);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, n + 2);
     for (int i = 0; i < n; i++)
-        ix[i] = pieces && it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
+        ix[i] = it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
     ix[n] = more;
     return ix;
 }
 
-static Expr **acc_place(Emit *e, Expr *part) { return place_in(e, e->acc_at, part, false); }
-static Expr **wait_place(Emit *e, Expr *part) { return place_in(e, e->wait_at, part, true); }
+static Expr **acc_place(Emit *e, Expr *part) { return place_in(e, e->acc_at, part); }
+static Expr **wait_place(Emit *e, Expr *part) { return place_in(e, e->wait_at, part); }
 
 static Expr *acc_read(Emit *e, Tensor *buf, Expr *part)
 {
@@ -111,10 +110,10 @@ static Expr *is_last(Emit *e, const Iter *it)
 {
     Lower *l = e->l;
     Expr *next = ix_op(l, EX_ADD, it->at, ix_int(l, 1)), *end = it->trips;
-    if (it->kind == IT_OUTER && it->with->ext) {
+    if (it->cut) {
         next = ix_op(l, EX_ADD, ix_op(l, EX_MUL, it->at, ix_int(l, it->factor)), it->with->ext);
         if (it->with->off) next = ix_op(l, EX_ADD, next, it->with->off);
-        end = iter_extent(e->p, it->of);
+        end = it->cut;
     }
     return te_node(l->op, EX_GE, DT_U1, 2, (Expr *[]){next, end}, it->span);
 }

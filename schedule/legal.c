@@ -587,11 +587,12 @@ static bool pieces_apart(Apply *a, const PlanDef *d)
     bool waits = false;
     int p;
     low_partials(a->p->l, d->r, &p);
-    if (plan_waits_in_result(d, p)) return true; /* which has a place for each */
+    bool in_result = plan_waits_in_result(d, p); /* which has a place for each */
+    int at = plan_accumulator(d);
     for (int i = 0; i < d->loop.n; i++) {
         const Iter *it = d->loop.at[i];
-        waits |= it->reduces && i < plan_accumulator(d);
-        if (!waits || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by) continue;
+        waits |= it->reduces && i < at && !in_result;
+        if (!(waits || i >= at) || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by) continue;
         Reason r = {arena_printf(a->p->l->mem, "partial results of the pieces of `%s` would share their places", it->with->name),
                     NULL, {{it->span, "it is cut into pieces here"}}};
         return legal_refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, r);

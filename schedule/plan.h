@@ -42,6 +42,7 @@ struct Iter {
     Expr *off;       /* INNER under compose: where the piece starts; NULL: 0 */
     bool nominal;    /* INNER that was opened before its OUTER: a condition holds back what is beyond the end */
     Expr *trips;     /* how often its loop runs, as long as that is open */
+    Expr *cut;       /* OUTER: the extent that is cut into whole tiles and what is left, as long as that is open */
     Expr *some;      /* runs once at least, but only when this holds is there an iteration; NULL: always */
 };
 
