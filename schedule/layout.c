@@ -186,6 +186,17 @@ static const Tensor *stored_tensor(Apply *a, const AstName *name, const PlanDef 
     return NULL;
 }
 
+/* A dimension of one place may be left out, but not out of an address: its index may be what lanes differ by. */
+static void keep_ones(const Lower *l, const Tensor *t, PlanLayout *y)
+{
+    int64_t n;
+    for (int dim = 0; dim < t->rank; dim++) {
+        bool whole = !(ix_known(l, t->shape[dim], &n) && n == 1);
+        for (int i = 0; i < y->n && !whole; i++) whole = y->digit[i].dim == dim && y->digit[i].div == 1 && !y->digit[i].mod;
+        if (!whole) y->digit[y->n++] = (LayoutDigit){.dim = dim, .div = 1};
+    }
+}
+
 bool apply_layout(Apply *a, const SchedStmt *s)
 {
     Lower *l = a->p->l;
@@ -196,11 +207,12 @@ bool apply_layout(Apply *a, const SchedStmt *s)
         !names_dims(&y))
         return false;
     PlanLayout *g = NEW(l->mem, PlanLayout);
-    *g = (PlanLayout){.n = s->nto, .digit = NEW_ARRAY(l->mem, LayoutDigit, s->nto + 1), .from = s};
+    *g = (PlanLayout){.n = s->nto, .digit = NEW_ARRAY(l->mem, LayoutDigit, s->nto + y.t->rank + 1), .from = s};
     for (int i = 0; i < s->nto; i++)
         if (!digit(&y, s->to[i], &g->digit[i])) return false;
     for (int i = 0; i < y.t->rank; i++)
         if (!one_to_one(&y, g, i)) return false;
+    keep_ones(l, y.t, g);
     if (to)
         *to = g;
     else
