@@ -338,6 +338,8 @@ static void leaf(Emit *e)
         acc_close(e);
     else if (e->part == PART_RESCALE)
         acc_rescale(e);
+    else if (e->carry)
+        carry_step(e);
     else if (e->d->w->def->slot_at >= 0)
         low_topk(l, e->d->w);
     else
@@ -402,10 +404,12 @@ static void nest(Emit *e, int pos)
     Iter *it = d->loop.at[pos];
     Iter **mine = NEW_ARRAY(e->l->mem, Iter *, d->iter.n + 1);
     int nominal = mark_nominal(e, it, mine);
+    bool carried = carry_open(e, pos);
     if (it->kind == IT_OUTER && (it->tail == TAIL_PEEL || it->tail == TAIL_COMPOSE) && !iter_any_open(it->with))
         cut_loop(e, it, pos);
     else
         whole_loop(e, it, pos);
+    if (carried) e->carry = NULL;
     while (nominal) mine[--nominal]->nominal = false;
 }
 

@@ -7,6 +7,7 @@
 /* Which part of a definition the loops are for. WHOLE: outside of the accumulator, or no reduction. */
 typedef enum Part { PART_WHOLE, PART_INIT, PART_UPDATE, PART_FINISH, PART_RESCALE } Part;
 
+typedef struct Carry Carry;
 typedef struct Emit {
     Plan *p;
     Lower *l;
@@ -20,6 +21,7 @@ typedef struct Emit {
     bool in_result;                /* in the result, */
     Expr **wait_off; /* the pieces of cut extents that were open when these were made */
     Tensor *waiting, *waiting_at, *waiting_count; /* or here */
+    Carry *carry; /* of the recurrence whose loop is open; NULL: its values go through memory */
 } Emit;
 
 /* ---- emit.c */
@@ -61,6 +63,9 @@ void rows_close_outer(Emit *e, Rows *r);
 int64_t rows_step(const Emit *e, const Expr *load, const Var *v);
 bool rows_single(const Emit *e, const Iter *it); /* of one place, whatever the sizes */
 bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row continues where the one before it ended */
+/* ---- emit_carry.c */
+bool carry_open(Emit *e, int pos); /* before the loop at pos; false: not one whose values can be carried */
+void carry_step(Emit *e);          /* the definition's statement, instead of its store */
 /* ---- emit_near.c: what is computed or copied inside a loop, for what is inside of it */
 void emit_producers(Emit *e, Iter *it);
 Region near_cover(Emit *e, Iter *at, PlanDef *c); /* the loops of c cover what is needed of it there */

@@ -225,19 +225,18 @@ void fuse_inline(Lower *l)
 
 /* ---- groups
  * ------------------------------------------------------------------------------------------------------------ */
-/* e = v + *by with a known *by. */
-static bool shift_of(const TeOp *op, const Expr *e, const Var *v, int64_t *by)
+bool fuse_shift_of(const TeOp *op, const Expr *e, const Var *v, int64_t *by)
 {
     if (e->op == EX_VAR && e->var == v) {
         *by = 0;
         return true;
     }
     int64_t c;
-    if (e->op == EX_ADD && shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
+    if (e->op == EX_ADD && fuse_shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
         return !__builtin_add_overflow(*by, c, by);
-    if (e->op == EX_ADD && shift_of(op, e->arg[1], v, by) && te_eval_size(op, e->arg[0], &c))
+    if (e->op == EX_ADD && fuse_shift_of(op, e->arg[1], v, by) && te_eval_size(op, e->arg[0], &c))
         return !__builtin_add_overflow(*by, c, by);
-    if (e->op == EX_SUB && shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
+    if (e->op == EX_SUB && fuse_shift_of(op, e->arg[0], v, by) && te_eval_size(op, e->arg[1], &c))
         return !__builtin_sub_overflow(*by, c, by);
     return false;
 }
@@ -248,7 +247,7 @@ bool fuse_self_earlier(const Lower *l, const Work *w, const Expr *load)
     for (int i = 0; i < w->nix; i++) {
         if (w->ix[i] != w->def->seq) continue;
         int64_t by;
-        if (shift_of(l->op, load->arg[i], w->def->seq, &by)) return by < 0;
+        if (fuse_shift_of(l->op, load->arg[i], w->def->seq, &by)) return by < 0;
         /* t minus a dim: sizes are not known, but sema let it pass as earlier only when it is positive. */
         return load->arg[i]->op == EX_SUB && te_uses_var(load->arg[i]->arg[0], w->def->seq);
     }

@@ -170,6 +170,7 @@ Expr *fuse_expand(Lower *l, Expr *e, const Work *w);               /* e with wha
 Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to); /* e with one node replaced */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
+bool fuse_shift_of(const TeOp *op, const Expr *e, const Var *v, int64_t *by); /* e = v + *by */
 bool fuse_self_earlier(const Lower *l, const Work *w,
                        const Expr *load); /* reads the defined tensor at an earlier step of seq */
 
@@ -185,6 +186,9 @@ double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed *
  */
 void ahead_choose(Lower *l, const Group *g); /* sets l->ahead */
 void ahead_emit(Lower *l, const Var *inner); /* in the vector loop over l->now's variable `inner` */
+
+/* ---- emit_carry.c */
+bool carry_reads(const Lower *l, const Work *w); /* a recurrence that reads a few steps back at its own other indices */
 
 /* ---- contract.c
  * ------------------------------------------------------------------------------------------------------ */

@@ -58,7 +58,7 @@ static bool taken(const Namer *n, const char *name)
 {
     for (int i = 0; i < n->w->nix; i++)
         if (!strcmp(n->w->ix[i]->name, name)) return true;
-    for (int i = 0; i < n->r->nvars; i++)
+    for (int i = 0; n->r && i < n->r->nvars; i++)
         if (!strcmp(n->r->var[i]->name, name)) return true;
     for (int i = 0; i < n->used.n; i++)
         if (!strcmp(n->used.at[i], name)) return true;
@@ -341,6 +341,26 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     return true;
 }
 
+/* ---- recurrences along rows ------------------------------------------------------------------------------------------
+ * A row's steps wait for each other; a few rows side by side fill the time. Not many: rows lie far apart, often by powers
+ * of two, and share the sets of a cache. */
+static bool scan_text(Lower *l, const Work *w, Text *out)
+{
+    enum { ROWS = 4 };
+    const Def *d = w->def;
+    if (!carry_reads(l, w) || w->nix < 2 || w->ix[w->nix - 1] != d->seq) return false;
+    const Var *row = w->ix[w->nix - 2];
+    if (ix_guess(l, row->hi) < ROWS) return false;
+    Namer n = {.l = l, .w = w};
+    const char *ro = part(&n, row->name, "o"), *ri = part(&n, row->name, "i");
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri, d->name);
+    for (int i = 0; i < w->nix - 2; i++) text_printf(out, "%s, ", w->ix[i]->name);
+    text_printf(out, "%s, %s, %s;\n  unroll %s.%s;\n", ro, d->seq->name, ri, d->name, ri);
+    if (l->threads > 1 && plan_work(l, w) >= 2e5)
+        text_printf(out, "  parallel %s.%s;\n", d->name, w->nix > 2 && ix_guess(l, w->ix[0]->hi) >= 2 * l->threads ? w->ix[0]->name : ro);
+    return true;
+}
+
 /* ---- the whole op ----------------------------------------------------------------------------------------------- */
 bool model_schedule(Lower *l, Text *out)
 {
@@ -350,9 +370,11 @@ bool model_schedule(Lower *l, Text *out)
     for (int i = 0; i < l->nworks; i++)
         if (!l->work[i].gone) only = &l->work[i], left++;
     Match m;
-    if (left != 1 || !match_product(l, only, &m) || m.j.guess < target_lanes(l->target, 4) / 2) return false;
     Text how = {.mem = l->mem};
-    if (!product_text(l, &m, &how)) return false;
+    if (left != 1) return false;
+    if (only->def->seq ? !scan_text(l, only, &how)
+                       : !match_product(l, only, &m) || m.j.guess < target_lanes(l->target, 4) / 2 || !product_text(l, &m, &how))
+        return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)
         if (l->work[i].gone) text_printf(out, "  inline %s;\n", l->work[i].def->name);
