@@ -49,7 +49,7 @@ Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
 {
     int n;
     Expr **at = view_place(l, v, ix, &n);
-    if (v->load || !other) {
+    if (v->load || v->padded || !other) {
         Expr *r = te_load(l->op, v->buf, n, at, NULL, e->span);
         bool checked = e->flag == LOAD_GATHER && !v->load;
         r->flag = checked ? LOAD_GATHER : LOAD_PROVED;
@@ -229,8 +229,17 @@ static LoopKind copy_kind(const Emit *e, bool outermost)
 
 static int copy_width(const Lower *l, const Tensor *t) { return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2; }
 
-/* The tile as it is: for each dimension a loop over what is inside the tensor. */
-static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf)
+/* A copy for guarded reads that all give the same outside of the tensor holds that too, and is then read as it stands. */
+static bool hold_outside(Lower *l, const PlanStage *s, Region *g)
+{
+    if (!g->other || (s->t->kind == TK_LET && !l->store[s->t->id])) return false;
+    g->from = g->lo;
+    for (int i = 0; i < s->t->rank; i++) g->to[i] = ix_op(l, EX_ADD, g->lo[i], g->size[i]);
+    return true;
+}
+
+/* The tile as it is: for each dimension a loop over what is there to copy, `other` outside of the tensor. */
+static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf, Expr *other)
 {
     Lower *l = e->l;
     Tensor *t = s->t;
@@ -243,10 +252,10 @@ static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf
         to[i] = lin_sub(l, from[i], g->lo[i]);
     }
     const View *v = low_view(l, t);
-    Expr *x = te_load(l->op, t, t->rank, from, NULL, at);
-    x->flag = LOAD_PROVED;
     Tensor *own = t->kind == TK_LET && !v ? l->store[t->id] : t;
-    x = v ? view_read(l, v, x, from, NULL) : low_read(l, own, t->rank, from, at);
+    Expr *x = te_load(l->op, own, t->rank, from, other, at);
+    x->flag = other ? LOAD_GUARDED : LOAD_PROVED;
+    if (v) x = view_read(l, v, x, from, NULL);
     low_emit(l, tile_store(l->p, buf, to, x, at));
     for (int i = t->rank - 1; i >= 0; i--) {
         bool lanes = i == t->rank - 1 && !l->in_lanes && te_type[t->type].bits >= 8;
@@ -497,7 +506,9 @@ static void stage_plain(Emit *e, const PlanStage *s)
     Lower *l = e->l;
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .layout = s->copy ? s->copy->layout[0] : NULL};
+    Expr *other = hold_outside(l, s, &g) ? low_expr(l, g.other) : NULL;
+    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .padded = other,
+                .layout = s->copy ? s->copy->layout[0] : NULL};
     Expr **size = row_size(l, s, &g);
     v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size), size,
                            s->from->span);
@@ -506,9 +517,12 @@ static void stage_plain(Emit *e, const PlanStage *s)
     if (s->copy) {
         Expr **len = NEW_ARRAY(l->mem, Expr *, s->t->rank + 1);
         for (int i = 0; i < s->t->rank; i++) len[i] = lin_sub(l, g.to[i], g.from[i]);
+        Expr *x = s->copy->w->rhs;
+        x->load.other = other ? g.other : NULL;
+        x->flag = other ? LOAD_GUARDED : LOAD_PROVED;
         copy_named(e, s, v, g.from, len, g.size);
     } else {
-        copy_plain(e, s, &g, v->buf);
+        copy_plain(e, s, &g, v->buf, other);
     }
     close_if(e, &n, when);
     VEC_PUSH(l->mem, &l->views, v);

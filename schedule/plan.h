@@ -130,6 +130,7 @@ struct View {
     Expr **origin; /* by dimension of the tensor; PACK: by index */
     const struct Region *held; /* the part of the tensor that is there; NULL: a PACK */
     const PlanLayout *layout; /* of buf, after the origin is taken off; NULL: none */
+    bool padded;   /* it holds what guarded reads outside of the tensor give */
     Expr *load;    /* PACK: the access; else NULL */
     const Plan *p;
     int nix; /* PACK */
@@ -194,6 +195,7 @@ typedef struct Region {
     Expr **from; /* what is inside the tensor: from … to */
     Expr **to;
     Expr **size; /* never smaller than to - lo; over dims only */
+    Expr *other; /* what every guarded read gives outside of the tensor, when lo + size holds all of them; or NULL */
 } Region;
 /* Of tensor t by the definitions that are computed inside loop `at` of d. */
 Region region_of(Plan *p, PlanDef *d, Iter *at, const Tensor *t);

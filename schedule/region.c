@@ -1,5 +1,7 @@
 /* region: which part of a tensor the definitions inside one iteration of a loop read, as a box. Its size is over dims
  * only, so that buffers can be laid out before a call; where that does not come out, the whole dimension is taken. */
+#include <string.h>
+
 #include "schedule/emit.h"
 
 /* lo … hi, both included, with a size that is known; what of it can occur is at most clo … chi. */
@@ -142,7 +144,21 @@ typedef struct Box {
     bool any;
     Interval *dim;
     bool *clip; /* by dimension: the box may reach beyond the tensor */
+    Expr *other; /* of guarded reads */
+    bool differ; /* these have several */
 } Box;
+
+static bool same_constant(const Expr *a, const Expr *b)
+{
+    if (a->op != b->op || a->type != b->type) return false;
+    return a->op == EX_FLOAT ? !memcmp(&a->f, &b->f, sizeof a->f) : a->op == EX_INT ? a->i == b->i : a->op == EX_CONST && a->sym == b->sym;
+}
+
+static void add_other(Box *b, Expr *other)
+{
+    if (!b->other) b->other = other;
+    b->differ |= !same_constant(b->other, other);
+}
 
 /* An index variable over exactly this dimension. */
 static bool spans(Lower *l, const Expr *ix, const Tensor *t, int dim)
@@ -163,6 +179,7 @@ static void add_reads(Reader *r, Box *b, char *seen, Expr *e)
             b->dim[i] = b->any ? both(r->p->l, b->dim[i], s) : s;
             b->clip[i] |= !ix_over_dims(e->arg[i]) && !spans(r->p->l, e->arg[i], b->t, i);
         }
+        if (e->load.other) add_other(b, e->load.other);
         b->any = true;
     }
     for (int i = 0; i < te_nchildren(e); i++) add_reads(r, b, seen, te_child(e, i));
@@ -205,8 +222,9 @@ static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool writte
         if (written) add_write(&r, &b);
     }
     Region g = {NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1),
-                NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1)};
+                NEW_ARRAY(l->mem, Expr *, t->rank + 1), NEW_ARRAY(l->mem, Expr *, t->rank + 1), NULL};
     const View *from = low_view(l, t); /* a copy out of a copy: there is no more than this holds */
+    bool all_there = !from;
     for (int i = 0; i < t->rank; i++) {
         Expr *zero = ix_int(l, 0), *all = low_expr(l, t->shape[i]);
         Interval s = b.dim[i];
@@ -221,6 +239,7 @@ static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool writte
         if (!b.any || !size || !ix_over_dims(size)) {
             g.lo[i] = g.from[i] = zero;
             g.to[i] = g.size[i] = all;
+            all_there &= !b.clip[i];
             continue;
         }
         g.lo[i] = s.lo;
@@ -229,6 +248,7 @@ static Region region(Plan *p, PlanDef *d, Iter *at, const Tensor *t, bool writte
         g.from[i] = b.clip[i] ? ix_op(l, EX_MAX, s.clo, zero) : s.clo;
         g.to[i] = b.clip[i] ? ix_op(l, EX_MIN, to, all) : to;
     }
+    if (all_there && b.any && !b.differ) g.other = b.other;
     return g;
 }
 

@@ -319,9 +319,20 @@ static LLVMValueRef gather(Fn *f, const Tensor *t, const Place *p, Val off, LLVM
     return tag(f, t, LLVMBuildCall2(f->b, ft, fn, n == 4 ? with : without, n, ""));
 }
 
-/* Step 2 … 4 or -1, all lanes active: whole vectors over just the elements from the first to the last, then shuffles.
- */
-static LLVMValueRef load_strided(Fn *f, const Tensor *t, const Place *p, Val off, int64_t step, LLVMValueRef ok)
+/* Whether elements start … start + lanes of a strided read are no further than that of the last active lane. */
+static LLVMValueRef reached(Fn *f, Mask m, int64_t step, int64_t start)
+{
+    Cg *c = f->c;
+    LLVMValueRef *each = NEW_ARRAY(c->mem, LLVMValueRef, f->lanes);
+    for (int i = 0; i < f->lanes; i++) each[i] = cg_int(c->i32, start + i);
+    LLVMValueRef n = LLVMBuildTrunc(f->b, m.n, c->i32, "");
+    LLVMValueRef end = LLVMBuildAdd(f->b, LLVMBuildMul(f->b, n, cg_int(c->i32, step), ""), cg_int(c->i32, 1 - step), "");
+    return LLVMBuildICmp(f->b, LLVMIntSLT, LLVMConstVector(each, (unsigned)f->lanes), cg_splat(f, end), "");
+}
+
+/* Step 2 … 4, or -1 when all lanes are active: whole vectors over just the elements from the first to the last, then
+ * shuffles. */
+static LLVMValueRef load_strided(Fn *f, const Tensor *t, const Place *p, Val off, int64_t step, LLVMValueRef ok, Mask m)
 {
     Cg *c = f->c;
     int w = f->lanes;
@@ -336,8 +347,10 @@ static LLVMValueRef load_strided(Fn *f, const Tensor *t, const Place *p, Val off
     int64_t last = (w - 1) * step;
     v = none;
     for (int64_t done = -1, part = 0; done < last; part++) {
-        int64_t start = part * w + w - 1 <= last ? part * w : last - w + 1; /* never past the last lane's element */
-        LLVMValueRef x = load(f, t, p, type, pick(f, ok, at(f, p, cg_add(f, off.v, cg_int(c->i64, start))), c->zeros));
+        /* never past the last lane's element */
+        int64_t start = m.m || part * w + w - 1 <= last ? part * w : last - w + 1;
+        LLVMValueRef from = pick(f, ok, at(f, p, cg_add(f, off.v, cg_int(c->i64, start))), c->zeros);
+        LLVMValueRef x = m.m ? masked_load(f, t, p, type, from, reached(f, m, step, start)) : load(f, t, p, type, from);
         for (int i = 0; i < w; i++) {
             bool here = i * step > done && i * step < start + w;
             ix[i] = here ? cg_int(c->i32, w + (int64_t)i * step - start) : cg_int(c->i32, i);
@@ -363,7 +376,8 @@ static LLVMValueRef load_lanes(Fn *f, const Tensor *t, const Place *p, Val off, 
         if (!m.m || whole(f, t, p, off, m)) return load(f, t, p, type, ptr);
         if (masks(f, p)) return masked_load(f, t, p, type, ptr, m.m);
     }
-    if (known && !m.m && fits && (step == -1 || (step >= 2 && step <= 4))) return load_strided(f, t, p, off, step, ok);
+    bool near = step >= 2 && step <= 4;
+    if (known && fits && (m.m ? near && m.n && masks(f, p) : near || step == -1)) return load_strided(f, t, p, off, step, ok, m);
     if (f->c->t->avx512 && elem_bytes(p) >= 4) return gather(f, t, p, off, ok, m);
     return load_each(f, t, p, off, ok, m);
 }
