@@ -42,35 +42,38 @@ Expr *plan_primary(const Lower *l, const Work *w)
 
 /* ---- strides
  * ------------------------------------------------------------------------------------------------------------- */
-/* d e / d v for an index expression: 0, 1, or anything else (2). */
-static int slope(const TeOp *op, const Expr *e, const Var *v)
+/* d e / d v for an index expression, when it is the same everywhere. */
+static bool slope(const TeOp *op, const Expr *e, const Var *v, int64_t *by)
 {
-    if (!te_uses_var(e, v)) return 0;
-    int64_t c;
+    int64_t c, a, b;
+    *by = 0;
+    if (!te_uses_var(e, v)) return true;
     switch (e->op) {
-    case EX_VAR: return 1;
-    case EX_CAST: return e->type == DT_INDEX ? slope(op, e->arg[0], v) : 2;
-    case EX_ADD:
-    case EX_SUB: {
-        int a = slope(op, e->arg[0], v), b = slope(op, e->arg[1], v);
-        if (e->op == EX_SUB && b) return 2;
-        return a + b > 1 ? 2 : a + b;
-    }
+    case EX_VAR: *by = 1; return true;
+    case EX_CAST: return e->type == DT_INDEX && slope(op, e->arg[0], v, by);
+    case EX_ADD: return slope(op, e->arg[0], v, &a) && slope(op, e->arg[1], v, &b) && !__builtin_add_overflow(a, b, by);
+    case EX_SUB: return slope(op, e->arg[0], v, &a) && slope(op, e->arg[1], v, &b) && !__builtin_sub_overflow(a, b, by);
     case EX_MUL:
-        if (te_eval_size(op, e->arg[0], &c) && c == 1) return slope(op, e->arg[1], v);
-        if (te_eval_size(op, e->arg[1], &c) && c == 1) return slope(op, e->arg[0], v);
-        return 2;
-    default: return 2;
+        if (te_eval_size(op, e->arg[0], &c)) return slope(op, e->arg[1], v, &a) && !__builtin_mul_overflow(a, c, by);
+        if (te_eval_size(op, e->arg[1], &c)) return slope(op, e->arg[0], v, &a) && !__builtin_mul_overflow(a, c, by);
+        return false;
+    default: return false;
     }
+}
+
+bool plan_step(const Lower *l, const Expr *load, const Var *v, int64_t *step)
+{
+    *step = 0;
+    for (int i = 0; i + 1 < load->nargs; i++)
+        if (te_uses_var(load->arg[i], v)) return false;
+    return load->nargs == 0 || slope(l->op, load->arg[load->nargs - 1], v, step);
 }
 
 StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v)
 {
-    for (int i = 0; i + 1 < load->nargs; i++)
-        if (te_uses_var(load->arg[i], v)) return STRIDE_N;
-    if (load->nargs == 0) return STRIDE_0;
-    int s = slope(l->op, load->arg[load->nargs - 1], v);
-    return s == 0 ? STRIDE_0 : s == 1 ? STRIDE_1 : STRIDE_N;
+    int64_t step;
+    if (!plan_step(l, load, v, &step)) return STRIDE_N;
+    return step == 0 ? STRIDE_0 : step == 1 ? STRIDE_1 : STRIDE_N;
 }
 
 /* ---- what lanes over v would cost for each iteration of one lane

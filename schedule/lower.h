@@ -179,6 +179,7 @@ bool fuse_self_earlier(const Lower *l, const Work *w,
 DefPlan plan_def(Lower *l, const Work *w, int depth);
 typedef enum StrideClass { STRIDE_0, STRIDE_1, STRIDE_N } StrideClass;
 StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v);
+bool plan_step(const Lower *l, const Expr *load, const Var *v, int64_t *step); /* places from one v to the next; false: it differs */
 Expr *plan_primary(const Lower *l, const Work *w);               /* its only unconditional outermost REDUCE, or NULL */
 double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed */
 

@@ -47,13 +47,6 @@ Blocks model_blocks(const Lower *l, const Product *p)
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
-typedef struct Namer {
-    Lower *l;
-    const Work *w;
-    const Reduce *r;
-    VEC(const char *) used;
-} Namer;
-
 static bool taken(const Namer *n, const char *name)
 {
     for (int i = 0; i < n->w->nix; i++)
@@ -65,7 +58,7 @@ static bool taken(const Namer *n, const char *name)
     return false;
 }
 
-static const char *part(Namer *n, const char *of, const char *suffix)
+const char *model_part(Namer *n, const char *of, const char *suffix)
 {
     const char *name = arena_printf(n->l->mem, "%s%s", of, suffix);
     for (int i = 2; taken(n, name); i++) name = arena_printf(n->l->mem, "%s%s%d", of, suffix, i);
@@ -196,7 +189,7 @@ static const char *fuse_text(Namer *n, const char *C, const Axis *g, Text *out)
 {
     const char *name = g->var[0]->name;
     for (int x = 1; x < g->n; x++) {
-        const char *both = part(n, name, g->var[x]->name);
+        const char *both = model_part(n, name, g->var[x]->name);
         text_printf(out, "  fuse %s[%s, %s] -> %s;\n", C, name, g->var[x]->name, both);
         name = both;
     }
@@ -269,7 +262,7 @@ static void dots_text(Lower *l, const Match *m, Text *out)
     const char *C = m->w->def->name, *i = m->i.var[0]->name, *j = m->j.var[0]->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     int64_t rows = most(m->i.guess, 1), cols = least(most((l->target->vregs - OPERANDS) / rows, 1), MOST);
-    const char *io = part(&n, i, "o"), *jo = part(&n, j, "o"), *ir = part(&n, i, "r"), *jr = part(&n, j, "r");
+    const char *io = model_part(&n, i, "o"), *jo = model_part(&n, j, "o"), *ir = model_part(&n, i, "r"), *jr = model_part(&n, j, "r");
     text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows, (long long)cols,
                 io, jo, ir, jr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with dot;\n", C, ir, C, jr, C, m->k.var[0]->name);
@@ -280,10 +273,10 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
 {
     const char *C = m->w->def->name, *j = m->j.var[0]->name, *k = m->k.var[0]->name, *jc = NULL, *js = j;
     Namer n = {.l = l, .w = m->w, .r = m->r};
-    const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *jo = part(&n, j, "o"), *jr = part(&n, j, "r");
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
     if (b->nc < m->j.guess) {
-        jc = part(&n, j, "c");
-        js = part(&n, j, "b");
+        jc = model_part(&n, j, "c");
+        js = model_part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b->nc, jc, js);
     }
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b->kc, ko, ki);
@@ -314,12 +307,12 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     bool pack_a = m->copy_a || m->wide_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
     bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
-    const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *io = part(&n, i, "o"), *im = part(&n, i, "m"),
-               *jo = part(&n, j, "o"), *jr = part(&n, j, "r"), *ii = part(&n, i, "i"), *ir = part(&n, i, "r"), *jc = NULL, *js = j;
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
+               *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
     if (b.streams ? b.nc < m->j.guess : !m->j.known || m->j.guess > b.nc) {
-        jc = part(&n, j, "c");
-        js = part(&n, j, "b");
+        jc = model_part(&n, j, "c");
+        js = model_part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
     }
     text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo,
@@ -352,7 +345,7 @@ static bool scan_text(Lower *l, const Work *w, Text *out)
     const Var *row = w->ix[w->nix - 2];
     if (ix_guess(l, row->hi) < ROWS) return false;
     Namer n = {.l = l, .w = w};
-    const char *ro = part(&n, row->name, "o"), *ri = part(&n, row->name, "i");
+    const char *ro = model_part(&n, row->name, "o"), *ri = model_part(&n, row->name, "i");
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri, d->name);
     for (int i = 0; i < w->nix - 2; i++) text_printf(out, "%s, ", w->ix[i]->name);
     text_printf(out, "%s, %s, %s;\n  unroll %s.%s;\n", ro, d->seq->name, ri, d->name, ri);
@@ -372,8 +365,8 @@ bool model_schedule(Lower *l, Text *out)
     Match m;
     Text how = {.mem = l->mem};
     if (left != 1) return false;
-    if (only->def->seq ? !scan_text(l, only, &how)
-                       : !match_product(l, only, &m) || m.j.guess < target_lanes(l->target, 4) / 2 || !product_text(l, &m, &how))
+    bool product = !only->def->seq && match_product(l, only, &m) && m.j.guess >= target_lanes(l->target, 4) / 2;
+    if (!(product && product_text(l, &m, &how)) && !(only->def->seq ? scan_text(l, only, &how) : model_window(l, only, &how)))
         return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)

@@ -19,6 +19,18 @@ typedef struct Blocks {
 } Blocks;
 Blocks model_blocks(const Lower *l, const Product *p);
 
+/* Names for the parts of loops that a template makes. */
+typedef struct Namer {
+    Lower *l;
+    const Work *w;
+    const Reduce *r; /* or NULL */
+    VEC(const char *) used;
+} Namer;
+const char *model_part(Namer *n, const char *of, const char *suffix); /* one that nothing has yet */
+
+/* ---- the statements of a definition's template; false: it is none of these */
+bool model_window(Lower *l, const Work *w, Text *out); /* model_window.c: each result from a small window of the input */
+
 /* The default for the whole op, "schedule default for …"; false where no template fits yet (low_default then). */
 bool model_schedule(Lower *l, Text *out);
 

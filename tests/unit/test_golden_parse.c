@@ -6,6 +6,9 @@
  *
  * The schedules of tests/golden/apply/STATEMENT/NAME.sched are applied to the ops of apply/op.te. NAME.tile has the
  * program before the last statement and after it, NAME.err the reports. `ordered` in the first line sets the numerics.
+ *
+ * NAME.sched beside tests/golden/default/NAME.te is what the model writes for each of its ops (`# NAME=VALUE …` first: sizes).
+ * That text, read again, makes the same program.
  * With --update all are written anew. */
 #include "frontend/frontend.h"
 #include "frontend/sched.h"
@@ -92,6 +95,19 @@ static Given read_given(Arena *a, const char *text)
     return g;
 }
 
+static TeOp *bind_op(Arena *a, AstFile *f, int i, const Given *g, Diags *d)
+{
+    TeOp *op = fe_check(a, f, f->item[i].op, 0, NULL, d);
+    if (!op || !sched_check_bounds(op, d)) return NULL;
+    int64_t *value = NEW_ARRAY(a, int64_t, op->ndims + 1);
+    for (int k = 0; k < op->ndims; k++) {
+        value[k] = -1;
+        for (int n = 0; n < g->ndims; n++)
+            if (ir_streq(g->dim[n].name, op->dim[k].name)) value[k] = atoll(g->dim[n].value);
+    }
+    return te_bind(a, op, value);
+}
+
 static TeOp *find_op(Arena *a, const char *folder, const char *name, const Given *g, Diags *d)
 {
     Source *src = NEW(a, Source);
@@ -100,15 +116,7 @@ static TeOp *find_op(Arena *a, const char *folder, const char *name, const Given
     AstFile *f = fe_parse(a, src, d);
     for (int i = 0; i < f->nitems; i++) {
         if (!f->item[i].op || !ir_streq(f->item[i].op->name.text, name)) continue;
-        TeOp *op = fe_check(a, f, f->item[i].op, 0, NULL, d);
-        if (!op || !sched_check_bounds(op, d)) return NULL;
-        int64_t *value = NEW_ARRAY(a, int64_t, op->ndims + 1);
-        for (int k = 0; k < op->ndims; k++) {
-            value[k] = -1;
-            for (int n = 0; n < g->ndims; n++)
-                if (ir_streq(g->dim[n].name, op->dim[k].name)) value[k] = atoll(g->dim[n].value);
-        }
-        return te_bind(a, op, value);
+        return bind_op(a, f, i, g, d);
     }
     return NULL;
 }
@@ -163,6 +171,46 @@ static void apply(Arena *a, const Source *src, Diags *d, Text *out)
     render(out, d);
 }
 
+/* ---- defaults --------------------------------------------------------------------------------------------------- */
+
+static void same_again(Arena *a, const SchedUse *chosen, const TeOp *op, const Text *text, const TileProg *p)
+{
+    Source src = {.name = "again", .text = text->s, .len = text->n};
+    Diags d = {.mem = a};
+    SchedUse u = *chosen;
+    Text once = {.mem = a}, again = {.mem = a};
+    SchedFile *f = sched_parse(a, &src, &d);
+    if (!CHECK(!d.errors && f->n == 1)) return;
+    u.sched = f->sched[0];
+    TileProg *q = sched_lower_with(a, &u, op, &d, NULL);
+    if (!CHECK(q != NULL)) return;
+    tile_print(&once, p);
+    tile_print(&again, q);
+    CHECK_STR(again.s, once.s);
+}
+
+static void defaults(Arena *a, const Source *src, Diags *d, Text *out)
+{
+    Given g = read_given(a, src->text);
+    AstFile *f = fe_parse(a, src, d);
+    for (int i = 0; i < f->nitems; i++) {
+        TeOp *op = f->item[i].op ? bind_op(a, f, i, &g, d) : NULL;
+        if (!CHECK(op != NULL)) continue;
+        SchedUse u = {.target = &target, .num = {.ordered = g.ordered, .p = 1}, .threads = 4};
+        TileProg *p = sched_lower_default(a, &u, op, NULL);
+        Text text = {.mem = a};
+        CHECK_STR(tile_verify(a, p), NULL);
+        if (!u.sched) {
+            text_printf(out, "# %s: no template\n", op->name);
+            continue;
+        }
+        CHECK(sched_filled(a, &u, op, d, &text));
+        same_again(a, &u, op, &text, p);
+        text_add(out, text.s);
+    }
+    render(out, d);
+}
+
 /* ---- files --------------------------------------------------------------------------------------------------- */
 
 typedef struct Suite {
@@ -176,6 +224,7 @@ static const Suite suite[] = {
     {"parse/", ".te", format_te, "fmt", "err", 20},
     {"sched/", ".sched", format_sched, "fmt", "err", 40},
     {"assign/", ".sched", assign, "out", "out", 10},
+    {"default/", ".te", defaults, "sched", "err", 2},
 };
 
 static bool one(const Suite *s, const char *name, int stem, bool update)
