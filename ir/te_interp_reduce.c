@@ -53,6 +53,15 @@ static bool same_on_all_lanes(Run *r, const Expr *e)
     return true;
 }
 
+/* There is a result for each lane, whether or not a term has been looked at. */
+static uint64_t lane_deps(const Run *r, const Expr *e)
+{
+    const Slot *s = &r->slot[e->id];
+    uint64_t deps = 0;
+    for (int i = 0; i < s->nfree; i++) deps |= r->var[s->free[i]->id].deps;
+    return deps;
+}
+
 /* ---- a term -------------------------------------------------------------------------------------------------------
  */
 static void count_term(Run *r, Acc *a)
@@ -301,7 +310,7 @@ static Acc *reduce(Run *r, const Expr *e, int64_t places)
     a->lanes = a->series ? 1 : r->n;
     a->p = rounds && r->num.ordered && r->num.p > 1 ? r->num.p : 1;
     a->places = places;
-    a->deps = 0;
+    a->deps = a->series ? 0 : lane_deps(r, e);
     a->lost = false;
     a->pass = 1;
     acc_begin(r, a);

@@ -236,6 +236,9 @@ static const Row rows[] = {
      "M=5 N=70"},
     {"op f[M,N](X: f32[M,N]) -> (Y: f32[M,N]) { Y[i,j] = X[i,j] / sum{k}(X[i,k]*X[i,k]) - max{k}(X[k,j]) }",
      "M=40 N=35"},
+    /* what has no terms still has as many results as there are lanes */
+    {"op f[M,N]() -> (Y: f32[M]) { Y[i] = sum{k in 0..i+1,q in 0..N}(prod{z in 0..0}(f32(k))) }", "M=40 N=3"},
+    {"op f[M,N]() -> (Y: f32[M]) { Y[i] = sum{q in 0..N,k in 0..i+1}(max{z in 0..q if z > 9}(f32(k)+1.0) > 0.0 ? 0.0 : f32(k)) }", "M=40 N=3"},
     /* types of accumulators */
     {"op f[M,N,K](A: f16[M,K], B: f16[K,N]) -> (C: f16[M,N]) { C[i,j] = sum{k}(A[i,k]*B[k,j]) }", "M=3 N=40 K=50"},
     {"op f[M,N,K](A: bf16[M,K], B: bf16[K,N]) -> (C: bf16[M,N]) { C[i,j] = sum{k}(A[i,k]*B[k,j]) }", "M=3 N=4 K=50"},
