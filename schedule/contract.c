@@ -180,14 +180,22 @@ static void find_parts(Parts *p, Expr *e)
     for (int i = 0; i < e->nargs; i++) find_parts(p, e->arg[i]);
 }
 
+/* A term that enters as one fma stays a product: its factors are packed. */
+static void find_all(Parts *p)
+{
+    Expr *body = p->c->r->body;
+    bool whole = !(p->c->r->fma && p->l->num.ordered && body->op == EX_MUL);
+    for (int i = 0; i < (whole ? 1 : 2); i++) find_parts(p, whole ? body : body->arg[i]);
+}
+
 static bool choose_packs(Lower *l, Contract *c)
 {
     Parts lanes = {l, c,    c->j, c->i, false, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), ix_guess(l, c->M),
                    0, false};
-    find_parts(&lanes, c->r->body);
+    find_all(&lanes);
     if (lanes.fail) return false;
     Parts rows = {l, c, c->i, c->j, true, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), ix_guess(l, c->N), 0, false};
-    find_parts(&rows, c->r->body);
+    find_all(&rows);
     return true;
 }
 
