@@ -100,6 +100,9 @@ struct tensorcc_blob {
 /* ---- context.c: reporting ---- */
 /* Runs body(arg); false when mem ran out of memory on the way. */
 bool api_guard(Arena *mem, void (*body)(void *), void *arg);
+/* ---- stack.c: the same, for what recurses over programs */
+bool api_guard_deep(Arena *mem, void (*body)(void *), void *arg);
+void api_deep(void (*body)(void *), void *arg);
 /* Gives all of d to the callback, keeps the first error as the thread's message. */
 void api_report(tensorcc_context *c, const Diags *d);
 /* One diagnostic without a place; returns status. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,14 +104,25 @@ static const char *spawn(Arena *mem, const char *dir, char *const *argv)
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&fa, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&fa, 1, 2);
-    rc = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
+    /* Whatever this thread blocks or ignores, the compiler can be interrupted. */
+    posix_spawnattr_t how;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&how);
+    posix_spawnattr_setsigmask(&how, &none);
+    posix_spawnattr_setsigdefault(&how, &all);
+    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    rc = posix_spawnp(&pid, argv[0], &fa, &how, argv, environ);
+    posix_spawnattr_destroy(&how);
     posix_spawn_file_actions_destroy(&fa);
     if (rc) return arena_strdup(mem, strerror(rc));
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return "its end could not be awaited";
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
     if (!api_read_file(mem, log, &text, &n) && n) return arena_printf(mem, "it says: %.400s", text);
-    return arena_printf(mem, "it ended with status %d", status);
+    return WIFSIGNALED(status) ? arena_printf(mem, "it was ended by signal %d", WTERMSIG(status))
+                               : arena_printf(mem, "it ended with status %d", WEXITSTATUS(status));
 }
 
 typedef struct Link {
@@ -129,25 +141,22 @@ static void link_in(Link *l)
     print_metadata(&meta, k);
     print_source(&source, &meta);
     l->cc = getenv("CC");
-    if (!l->cc || !*l->cc) l->cc = "cc";
+    if (!l->cc || !l->cc[strspn(l->cc, " ")]) l->cc = "cc";
     if (!write_file(l->object, l->bytes, l->n) || !write_file(l->source, source.s, source.n)) {
         l->why = arena_printf(l->mem, "%s: %s", l->dir, strerror(errno));
         return;
     }
     /* -z now: nothing is left to resolve on the first call. */
-    char *argv[] = {(char *)l->cc,
-                    "-shared",
-                    "-fPIC",
-                    "-o",
-                    (char *)l->library,
-                    (char *)l->object,
-                    (char *)l->source,
-                    "-Wl,-z,now,-z,relro",
-                    "-Wl,--as-needed",
-                    "-lm",
-                    NULL};
-    l->why = spawn(l->mem, l->dir, argv);
+    char *const given[] = {"-shared",         "-fPIC",          "-o", (char *)l->library, (char *)l->object, (char *)l->source,
+                           "-Wl,-z,now,-z,relro", "-Wl,--as-needed", "-lm", NULL};
+    VEC(char *) argv = {0};
+    char *words = arena_strdup(l->mem, l->cc), *rest = words; /* as in CC="ccache gcc" */
+    for (char *w; (w = strsep(&rest, " "));)
+        if (*w) VEC_PUSH(l->mem, &argv, w);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) VEC_PUSH(l->mem, &argv, given[i]);
+    l->why = spawn(l->mem, l->dir, argv.at);
     if (!l->why && api_read_file(l->mem, l->library, &l->bytes, &l->n)) l->why = "no library came out";
+    if (!l->why) elf_seal(l->mem, &l->bytes, &l->n);
 }
 
 static void guarded_link(void *arg) { link_in(arg); }
@@ -157,9 +166,9 @@ tensorcc_status api_library(tensorcc_kernel *k, Arena *mem, char **bytes, size_t
     tensorcc_status status = api_object(k, mem, CG_OBJ, bytes, n);
     if (status) return status;
     const char *tmp = getenv("TMPDIR");
-    char *dir = arena_printf(mem, "%s/tensorcc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir))
-        return api_error(k->ctx, TENSORCC_E_ENV, D_X004_LINK, "cc", arena_printf(mem, "%s: %s", dir, strerror(errno)));
+    /* The number of the process is in the name, so that a program that is interrupted can find its own. */
+    char *dir = arena_printf(mem, "%s/tensorcc-%ld-XXXXXX", tmp && *tmp ? tmp : "/tmp", (long)getpid());
+    if (!mkdtemp(dir)) return api_error(k->ctx, TENSORCC_E_ENV, D_X008_TEMP, tmp && *tmp ? tmp : "/tmp", strerror(errno));
     /* An arena of its own, so that the folder is removed even when memory runs out. */
     Link l = {.k = k,
               .dir = dir,
@@ -310,9 +319,30 @@ static void analyse(Load *l)
 
 static void guarded_analyse(void *arg) { analyse(arg); }
 
+/* What the file holds is looked at before its code is; dlopen would search a bare name in the system's folders. */
+static void open_library(Load *l)
+{
+    char real[PATH_MAX], *bytes;
+    size_t n;
+    if (!realpath(l->path, real)) {
+        refuse(l, strerror(errno));
+        return;
+    }
+    const char *why = api_read_file(l->mem, real, &bytes, &n);
+    if (!why) why = elf_damage(bytes, n);
+    if (!why && !(l->library = dlopen(real, RTLD_NOW | RTLD_LOCAL))) {
+        why = dlerror();
+        if (!why) why = "dlopen gives no reason";
+    }
+    if (!why && !(l->text = dlsym(l->library, "tensorcc_artifact"))) why = "it was not made by tcc";
+    if (why) refuse(l, why);
+}
+
 static void load(void *arg)
 {
     Load *l = arg;
+    open_library(l);
+    if (l->status) return;
     const char *source = read_metadata(l);
     if (!source) {
         refuse(l, "what it says of itself cannot be read");
@@ -326,7 +356,7 @@ static void load(void *arg)
     l->status = tensorcc_parse(l->c, l->file, source, strlen(source), &l->m);
     if (l->status) return;
     l->k = api_kernel_new(l->m);
-    if (!l->k || !api_guard(l->k->mem, guarded_analyse, l)) l->status = api_no_memory(l->c);
+    if (!l->k || !api_guard_deep(l->k->mem, guarded_analyse, l)) l->status = api_no_memory(l->c);
 }
 
 tensorcc_status tensorcc_load(tensorcc_context *c, const char *path, tensorcc_kernel **out)
@@ -335,18 +365,8 @@ tensorcc_status tensorcc_load(tensorcc_context *c, const char *path, tensorcc_ke
     if (!path || !out) return api_usage(c, "tensorcc_load", "path or out is NULL");
     *out = NULL;
     Load l = {.c = c, .path = path, .mem = arena_new()};
-    char real[PATH_MAX];
     if (!l.mem) return api_no_memory(c);
-    if (!realpath(path, real)) { /* dlopen would search a bare name in the system's folders */
-        refuse(&l, strerror(errno));
-    } else if (!(l.library = dlopen(real, RTLD_NOW | RTLD_LOCAL))) {
-        const char *why = dlerror();
-        refuse(&l, why ? why : "dlopen gives no reason");
-    } else if (!(l.text = dlsym(l.library, "tensorcc_artifact"))) {
-        refuse(&l, "it was not made by tcc");
-    } else if (!api_guard(l.mem, load, &l)) {
-        l.status = api_no_memory(c);
-    }
+    if (!api_guard_deep(l.mem, load, &l)) l.status = api_no_memory(c);
     tensorcc_module_free(l.m); /* the kernel holds on to it */
     if (l.status) {
         if (l.k) l.k->library = NULL;

@@ -123,7 +123,7 @@ static void keep(void *arg)
 static void remember(tensorcc_module *m, const AstOp *ast, const char *consts, const TeOp *op, double ns)
 {
     Keep k = {.mem = arena_new(), .op = op, .ast = ast, .consts = consts};
-    if (!k.mem || !api_guard(k.mem, keep, &k)) {
+    if (!k.mem || !api_guard_deep(k.mem, keep, &k)) {
         arena_free(k.mem); /* then the next kernel checks again */
         return;
     }
@@ -164,7 +164,7 @@ TeOp *api_check_op(tensorcc_module *m, const AstOp *ast, int nconsts, const tens
 /* ---- binding sizes -------------------------------------------------------------------------------------------------
  */
 
-static bool parse_size(const char *s, int64_t *v)
+static bool parse_size(const char *s, int64_t *v, bool *huge)
 {
     if (!strcmp(s, "?")) {
         *v = -1;
@@ -174,7 +174,7 @@ static bool parse_size(const char *s, int64_t *v)
     if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return false;
     errno = 0;
     *v = strtoll(s, NULL, 10);
-    if (errno) *v = *s == '-' ? INT64_MIN : INT64_MAX;
+    *huge = errno != 0;
     return true;
 }
 
@@ -211,8 +211,11 @@ TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaul
         const Dim *dim = &op->dim[at];
         if (given[at]) diag_error(d, D_R012_TWICE, (Span){0}, v[i].name);
         given[at] = true;
-        if (!parse_size(v[i].value, &x)) {
+        bool huge = false;
+        if (!parse_size(v[i].value, &x, &huge)) {
             diag_error(d, D_R006_SIZE, (Span){0}, v[i].value, v[i].name);
+        } else if (huge) {
+            diag_error(d, D_R043_SIZE, (Span){0}, dim->name, v[i].value);
         } else if (strcmp(v[i].value, "?") && (x < dim->lo || x > dim->hi)) {
             api_out_of_range(dim, x, d);
         } else if (dim->value >= 0 && x != dim->value) {
@@ -462,15 +465,17 @@ tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_opti
     if (!out) return api_usage(m->ctx, "tensorcc_compile", "out is NULL");
     *out = NULL;
     tensorcc_compile_options all = {0};
-    if (o && o->struct_size) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
+    if (o && !o->struct_size) return api_usage(m->ctx, "tensorcc_compile", "struct_size is not set");
+    if (o) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
     if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts) || !values_ok(all.nsets, all.sets))
         return api_usage(m->ctx, "tensorcc_compile", "a dim or const without name or value");
+    if (all.threads < 0 || all.threads > 1024) return api_usage(m->ctx, "tensorcc_compile", "threads must be from 0 (the pool's) to 1024");
     if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS))
         return api_usage(m->ctx, "tensorcc_compile", "unknown flags");
     Make x = {.m = m, .o = &all, .k = api_kernel_new(m)};
     if (!x.k) return api_no_memory(m->ctx);
     x.k->flags = all.flags;
-    if (!api_guard(x.k->mem, make, &x)) x.status = api_no_memory(m->ctx);
+    if (!api_guard_deep(x.k->mem, make, &x)) x.status = api_no_memory(m->ctx);
     if (x.status) {
         tensorcc_kernel_free(x.k);
         return x.status;
@@ -510,18 +515,32 @@ static bool jit(tensorcc_kernel *k, ApiVariant v, char **error)
     return true;
 }
 
+typedef struct Need {
+    tensorcc_kernel *k;
+    ApiVariant v;
+    char *error;
+    bool ok;
+} Need;
+
+static void need(void *arg)
+{
+    Need *n = arg;
+    n->ok = jit(n->k, n->v, &n->error);
+}
+
 tensorcc_status api_need(tensorcc_kernel *k, ApiVariant v)
 {
-    char *error = NULL;
+    Need n = {.k = k, .v = v};
     if (atomic_load_explicit(&k->have[v], memory_order_acquire)) return TENSORCC_OK;
     if (!k->target->host)
         return api_error(k->ctx, TENSORCC_E_ENV, D_R035_MACHINE, k->target_name, "it is made for another one");
     pthread_mutex_lock(&k->lock);
-    bool ok = atomic_load(&k->have[v]) || jit(k, v, &error);
+    n.ok = atomic_load(&k->have[v]);
+    if (!n.ok) api_deep(need, &n);
     pthread_mutex_unlock(&k->lock);
-    if (ok) return TENSORCC_OK;
-    api_error(k->ctx, TENSORCC_E_BUG, D_X003_LLVM, error ? error : "no reason given");
-    free(error);
+    if (n.ok) return TENSORCC_OK;
+    api_error(k->ctx, TENSORCC_E_BUG, D_X003_LLVM, n.error ? n.error : "no reason given");
+    free(n.error);
     return TENSORCC_E_BUG;
 }
 

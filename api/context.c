@@ -76,7 +76,8 @@ tensorcc_status tensorcc_open(const tensorcc_context_options *o, tensorcc_contex
     c->has_key = !pthread_key_create(&c->key, drop_message);
     if (!c->has_key) return TENSORCC_E_ENV;
     tensorcc_context_options all = {0};
-    if (o && o->struct_size) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
+    if (o && !o->struct_size) return api_usage(c, "tensorcc_open", "struct_size is not set");
+    if (o) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
     c->on = all.on_diagnostic;
     c->user = all.user;
     c->colour = all.colour;

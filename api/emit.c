@@ -156,14 +156,14 @@ tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blo
     if (e.kind == KINDS) return api_error(k->ctx, TENSORCC_E_USAGE, D_R028_KIND, kind);
     bool needs_code = e.kind != KIND_TE && e.kind != KIND_HEADER;
     if (e.kind >= KIND_SCHEDULE && !k->use.sched)
-        return api_error(k->ctx, TENSORCC_E_INPUT, D_R041_NO_SCHEDULE, k->schedule, kind);
+        return api_error(k->ctx, TENSORCC_E_INPUT, D_R041_NO_SCHEDULE, k->schedule);
     if (needs_code && k->library)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R033_LOAD, "the artifact", "it holds code, and can be run only");
     if ((needs_code || e.kind == KIND_HEADER) && k->interp)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R036_INTERP_KIND, kind);
     if (e.kind == KIND_TE && k->module->tile) return api_error(k->ctx, TENSORCC_E_INPUT, D_R029_TILE, "kind `te`");
     e.mem = arena_new();
-    if (!e.mem || !api_guard(e.mem, emit, &e)) e.status = api_no_memory(k->ctx);
+    if (!e.mem || !api_guard_deep(e.mem, emit, &e)) e.status = api_no_memory(k->ctx);
     if (!e.status) e.status = api_blob(k->ctx, e.bytes, e.n, out);
     arena_free(e.mem);
     return e.status;

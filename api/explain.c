@@ -186,7 +186,7 @@ tensorcc_status tensorcc_explain(tensorcc_kernel *k, const int64_t *sizes, tenso
     if (!out || (!sizes && k->op->ndims)) return api_usage(k->ctx, "tensorcc_explain", "sizes or out is NULL");
     *out = NULL;
     Explain x = {.k = k, .sizes = sizes, .mem = arena_new()};
-    if (!x.mem || !api_guard(x.mem, explain, &x)) x.status = api_no_memory(k->ctx);
+    if (!x.mem || !api_guard_deep(x.mem, explain, &x)) x.status = api_no_memory(k->ctx);
     if (!x.status) x.status = api_blob(k->ctx, x.t.s, x.t.n, out);
     arena_free(x.mem);
     return x.status;

@@ -209,7 +209,7 @@ static void answer(void *arg)
 static tensorcc_status ask(Ask *q)
 {
     q->mem = arena_new();
-    if (!q->mem || !api_guard(q->mem, answer, q)) q->status = api_no_memory(q->k->ctx);
+    if (!q->mem || !api_guard_deep(q->mem, answer, q)) q->status = api_no_memory(q->k->ctx);
     arena_free(q->mem);
     return q->status;
 }
@@ -271,7 +271,8 @@ tensorcc_status tensorcc_encode(tensorcc_context *c, const char *dtype, const do
     if (!c) return TENSORCC_E_USAGE;
     DType t = dtype ? te_type_named(dtype) : DT_NONE;
     if (t == DT_NONE || t == DT_INDEX) return api_usage(c, "tensorcc_encode", "no such type");
-    if (n > 0 && (!x || !data)) return api_usage(c, "tensorcc_encode", "NULL");
+    if (n < 0 || first < 0) return api_usage(c, "tensorcc_encode", "first or n is negative");
+    if (n && (!x || !data)) return api_usage(c, "tensorcc_encode", "NULL");
     RtFpEnv old = rt_fpenv_enter();
     for (int64_t i = 0; i < n; i++) num_store(t, data, first + i, num_cast(t, DT_F64, (Num){.d = x[i]}));
     rt_fpenv_leave(old);
@@ -284,7 +285,8 @@ tensorcc_status tensorcc_decode(tensorcc_context *c, const char *dtype, const vo
     if (!c) return TENSORCC_E_USAGE;
     DType t = dtype ? te_type_named(dtype) : DT_NONE;
     if (t == DT_NONE || t == DT_INDEX) return api_usage(c, "tensorcc_decode", "no such type");
-    if (n > 0 && (!x || !data)) return api_usage(c, "tensorcc_decode", "NULL");
+    if (n < 0 || first < 0) return api_usage(c, "tensorcc_decode", "first or n is negative");
+    if (n && (!x || !data)) return api_usage(c, "tensorcc_decode", "NULL");
     RtFpEnv old = rt_fpenv_enter();
     for (int64_t i = 0; i < n; i++) x[i] = num_cast(DT_F64, t, num_load(t, data, first + i)).d;
     rt_fpenv_leave(old);

@@ -68,12 +68,13 @@ static void parse(void *arg)
 tensorcc_status tensorcc_parse(tensorcc_context *c, const char *name, const char *text, size_t len,
                                tensorcc_module **out)
 {
-    if (!c || !out) return TENSORCC_E_USAGE;
+    if (!c) return TENSORCC_E_USAGE;
+    if (!out) return api_usage(c, "tensorcc_parse", "out is NULL");
     *out = NULL;
     if (!name || (!text && len)) return api_usage(c, "tensorcc_parse", "name or text is NULL");
     if (len > UINT32_MAX / 2) return api_error(c, TENSORCC_E_INPUT, D_F004_TOO_LONG, "the text is longer than 2 GiB");
     Parse p = {.c = c, .name = name, .text = text ? text : "", .len = len, .mem = arena_new()};
-    if (!p.mem || !api_guard(p.mem, parse, &p)) p.status = api_no_memory(c);
+    if (!p.mem || !api_guard_deep(p.mem, parse, &p)) p.status = api_no_memory(c);
     if (p.status) {
         arena_free(p.mem);
         return p.status;
@@ -139,7 +140,7 @@ tensorcc_status tensorcc_format(tensorcc_module *m, tensorcc_blob **out)
     Arena *mem = arena_new();
     Format f = {m, {.mem = mem}};
     tensorcc_status s =
-        mem && api_guard(mem, format, &f) ? api_blob(m->ctx, f.text.s, f.text.n, out) : api_no_memory(m->ctx);
+        mem && api_guard_deep(mem, format, &f) ? api_blob(m->ctx, f.text.s, f.text.n, out) : api_no_memory(m->ctx);
     arena_free(mem);
     return s;
 }

@@ -60,6 +60,8 @@ static bool accept(Run *r, int i)
         diag_error(d, D_R021_NULL, p->span, p->name);
     } else if (t->device.type != 1) {
         diag_error(d, D_R015_DEVICE, p->span, p->name, t->device.type);
+    } else if (t->device.id != 0) {
+        diag_error(d, D_R042_DEVICE_ID, p->span, p->name, t->device.id);
     } else if (t->dtype.lanes != 1) {
         diag_error(d, D_R038_LANES, p->span, p->name, t->dtype.lanes);
     } else if (!type_ok(p, t->dtype)) {
@@ -353,7 +355,7 @@ tensorcc_status tensorcc_explain_fault(tensorcc_kernel *k, int32_t status, const
     if (!k) return TENSORCC_E_USAGE;
     if (status == TENSORCC_KERNEL_OK) return TENSORCC_OK;
     Fault f = {.k = k, .mem = arena_new(), .status = status, .f = fault};
-    if (!f.mem || !api_guard(f.mem, explain_fault, &f)) f.result = api_no_memory(k->ctx);
+    if (!f.mem || !api_guard_deep(f.mem, explain_fault, &f)) f.result = api_no_memory(k->ctx);
     arena_free(f.mem);
     return f.result;
 }
@@ -522,7 +524,7 @@ tensorcc_status tensorcc_run(tensorcc_kernel *k, int32_t n, const tensorcc_tenso
     if (!k) return TENSORCC_E_USAGE;
     if (!args && n) return api_usage(k->ctx, "tensorcc_run", "args is NULL");
     Run r = {.k = k, .mem = arena_new(), .n = n, .args = args};
-    if (!r.mem || !api_guard(r.mem, run, &r)) {
+    if (!r.mem || !(k->interp ? api_guard_deep : api_guard)(r.mem, run, &r)) {
         copies_back(&(Run){.n = r.arg ? r.n : 0, .arg = r.arg}, false);
         r.status = api_no_memory(k->ctx);
     }
@@ -577,7 +579,7 @@ tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const tensorcc_ten
     if (n && result[0].struct_size != sizeof *result)
         return api_usage(k->ctx, "tensorcc_check", "struct_size of result[0] is another than sizeof");
     Verify v = {.r = {.k = k, .mem = arena_new(), .n = n, .args = after}, .before = before};
-    if (!v.r.mem || !api_guard(v.r.mem, check, &v)) v.r.status = api_no_memory(k->ctx);
+    if (!v.r.mem || !api_guard_deep(v.r.mem, check, &v)) v.r.status = api_no_memory(k->ctx);
     for (int i = 0; !v.r.status && i < n; i++) {
         const TeCheck *c = &v.result[i];
         result[i] = (tensorcc_check_result){.struct_size = sizeof *result,

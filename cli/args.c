@@ -159,9 +159,8 @@ static int unknown_option(App *a, const char *text)
     return cli_error_help(a, C003_OPTION, "`tcc help COMMAND` lists a command's options", text);
 }
 
-static int take(App *a, int o, const char *value, int *i)
+static int take(App *a, int o, const char *shown, const char *value, int *i)
 {
-    char *shown = cli_printf(a, "--%s", option[o].name);
     if (option[o].often == FLAG) {
         if (value) return cli_error(a, C005_VALUE, option[o].name);
         value = "";
@@ -170,7 +169,7 @@ static int take(App *a, int o, const char *value, int *i)
             return cli_error(a, C004_NO_VALUE, shown, option[o].argument);
         value = a->argv[++*i];
     }
-    if (option[o].often == ONE && a->opt[o].n) return cli_error(a, C007_TWICE, option[o].name);
+    if (option[o].often == ONE && a->opt[o].n) return cli_error(a, C007_TWICE, shown);
     values_add(a, &a->opt[o], value);
     return OK;
 }
@@ -180,7 +179,8 @@ static int long_option(App *a, const char *text, int *i)
     const char *name = text + 2, *eq = strchr(name, '=');
     size_t n = eq ? (size_t)(eq - name) : strlen(name);
     for (int o = 0; o < OPTIONS; o++)
-        if (strlen(option[o].name) == n && !strncmp(option[o].name, name, n)) return take(a, o, eq ? eq + 1 : NULL, i);
+        if (strlen(option[o].name) == n && !strncmp(option[o].name, name, n))
+            return take(a, o, cli_printf(a, "--%s", option[o].name), eq ? eq + 1 : NULL, i);
     return unknown_option(a, cli_printf(a, "--%.*s", (int)(n < 80 ? n : 80), name));
 }
 
@@ -190,8 +190,9 @@ static int short_options(App *a, const char *text, int *i)
         int o = 0;
         while (o < OPTIONS && option[o].letter != *s) o++;
         if (o == OPTIONS) return unknown_option(a, text);
-        if (option[o].often != FLAG) return take(a, o, s[1] ? s + 1 : NULL, i);
-        int rc = take(a, o, NULL, i);
+        const char *shown = cli_printf(a, "-%c", *s);
+        if (option[o].often != FLAG) return take(a, o, shown, s[1] ? s + 1 : NULL, i);
+        int rc = take(a, o, shown, NULL, i);
         if (rc) return rc;
     }
     return OK;
@@ -217,7 +218,7 @@ int args_parse(App *a)
     bool options = true, named = false;
     a->command = COMMANDS;
     /* What is wrong with the rest is told as --json wants it. */
-    for (int i = 1; i < a->argc; i++) {
+    for (int i = 1; i < a->argc && strcmp(a->argv[i], "--"); i++) {
         if (!strcmp(a->argv[i], "--json")) a->json = true;
         if (!strcmp(a->argv[i], "--quiet") || !strcmp(a->argv[i], "-q")) a->quiet = true;
     }

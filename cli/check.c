@@ -26,6 +26,7 @@ int program_check(App *a, Program *p, json_t *to)
         after[i] = &p->param[i].tensor;
         r[i].struct_size = sizeof *r;
     }
+    a->stage = "checking";
     int rc = cli_status(a, tensorcc_check(p->kernel, p->nparams, before, after, r));
     if (rc) return rc;
     double abs = 0, rel = 0;

@@ -48,6 +48,7 @@ typedef struct App {
     struct Temp *temps;     /* files that must not outlive an interrupted command; under lock */
     pthread_mutex_t lock;
     const char *source; /* text of the program at hand, for a reproducer */
+    const char *stage;  /* what is being done */
 } App;
 
 int args_parse(App *a);

@@ -92,6 +92,7 @@ static int prepare(App *a, Program *p, Bench *b)
         data[i] = p->param[i].data;
     }
     /* The checked way first: it makes the code and reports what is wrong, faults of the data among it. */
+    a->stage = "timing";
     int rc = cli_status(a, tensorcc_run(p->kernel, p->nparams, b->args));
     if (rc || !strcmp(p->info.target, "interp")) return rc;
     b->entry = tensorcc_kernel_entry(p->kernel, &workspace);

@@ -42,6 +42,7 @@ static const char *header_path(App *a, const char *so)
 static int emit(App *a, Program *p, const Kind *kind, const char *to)
 {
     tensorcc_blob *blob = NULL, *header = NULL;
+    a->stage = "making what --emit names";
     int rc = cli_status(a, tensorcc_emit(p->kernel, kind->name, &blob));
     const char *beside = to && !strcmp(kind->name, "so") ? header_path(a, to) : NULL;
     if (!rc && beside) rc = cli_status(a, tensorcc_emit(p->kernel, "header", &header));
@@ -138,6 +139,7 @@ int run_explain(App *a)
     int rc = request_options(a, &r);
     if (!rc) rc = program_open(a, &r, &p);
     if (!rc) rc = program_compile(a, &r, &p);
+    a->stage = "explaining";
     if (!rc) rc = cli_status(a, tensorcc_explain(p.kernel, p.sizes, &blob));
     if (!rc && a->json) rc = explain_json(a, &p, tensorcc_blob_data(blob));
     if (!rc && !a->json) fputs(tensorcc_blob_data(blob), stdout);

@@ -103,6 +103,7 @@ static int execute(App *a, Program *p)
     int rc = program_make_code(a, p); /* before the clock starts */
     if (rc) return rc;
     double start = now_ns();
+    a->stage = "running";
     rc = cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
     double ns = now_ns() - start;
     if (!rc) rc = report(a, p, ns);

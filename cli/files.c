@@ -2,14 +2,18 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { ENDLESS = 16 << 20 }; /* bytes that no device has to give */
 
 struct Temp {
     struct Temp *next;
@@ -56,6 +60,7 @@ int file_read(App *a, const char *path, char **bytes, size_t *n)
         }
         if (more < 0) err = errno;
         if (more > 0) got += (size_t)more;
+        if (S_ISCHR(st.st_mode) && !isatty(fd) && got > ENDLESS) err = EFBIG; /* as /dev/zero */
     }
     if (!in) close(fd);
     if (err) {
@@ -126,33 +131,79 @@ static const char *target_of(App *a, const char *path)
     return !lstat(path, &st) && S_ISLNK(st.st_mode) && realpath(path, real) ? cli_strdup(a, real) : path;
 }
 
-static const char *write_beside(App *a, const Output *o, const char *path, char **temp)
+typedef struct Beside { /* a file that is to be at another place */
+    int fd;     /* -1: none */
+    char *temp; /* its name; NULL while it has none */
+} Beside;
+
+static char *folder_of(App *a, const char *path)
 {
-    struct stat st;
+    const char *slash = strrchr(path, '/');
+    return cli_printf(a, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
+static char *name_beside(App *a, const char *path)
+{
     const char *slash = strrchr(path, '/');
     int dir = slash ? (int)(slash - path) + 1 : 0;
-    *temp = cli_printf(a, "%.*s.%.200s.XXXXXX", dir, path, path + dir);
+    return cli_printf(a, "%.*s.%.200s.XXXXXX", dir, path, path + dir);
+}
+
+static const char *named_beside(App *a, const char *path, Beside *b)
+{
+    b->temp = name_beside(a, path);
+    b->fd = mkostemp(b->temp, O_CLOEXEC);
+    if (b->fd < 0) {
+        b->temp = NULL;
+        return strerror(errno);
+    }
+    remember(a, b->temp);
+    return NULL;
+}
+
+/* Written without a name, so that nothing is left when the process is killed; under one where the system has no such files. */
+static const char *write_beside(App *a, const Output *o, const char *path, Beside *b)
+{
+    struct stat st;
     mode_t mask = umask(0);
     umask(mask);
     mode_t mode = (o->executable ? 0777 : 0666) & ~mask;
     if (!stat(path, &st)) mode = st.st_mode & 0777;
-    int fd = mkostemp(*temp, O_CLOEXEC);
-    if (fd < 0) {
-        *temp = NULL;
-        return strerror(errno);
-    }
-    remember(a, *temp);
-    const char *why = write_pieces(fd, o);
-    if (!why && fchmod(fd, mode)) why = strerror(errno);
-    if (close(fd) && !why) why = strerror(errno);
+    b->fd = open(folder_of(a, path), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    const char *why = b->fd < 0 ? named_beside(a, path, b) : NULL;
+    if (!why) why = write_pieces(b->fd, o);
+    if (!why && fchmod(b->fd, mode)) why = strerror(errno);
     return why;
+}
+
+/* A name of its own: linkat replaces nothing. */
+static const char *give_name(App *a, const char *path, Beside *b)
+{
+    char *from = cli_printf(a, "/proc/self/fd/%d", b->fd);
+    Beside other = {-1, NULL};
+    if (b->temp) return NULL;
+    const char *why = named_beside(a, path, &other); /* which is then taken */
+    if (why) return why;
+    close(other.fd);
+    if (unlink(other.temp) || linkat(AT_FDCWD, from, AT_FDCWD, other.temp, AT_SYMLINK_FOLLOW)) return strerror(errno);
+    b->temp = other.temp;
+    return NULL;
+}
+
+static const char *put(App *a, const char *path, Beside *b)
+{
+    const char *why = give_name(a, path, b);
+    if (close(b->fd) && !why) why = strerror(errno);
+    b->fd = -1;
+    return why || !rename(b->temp, path) ? why : strerror(errno);
 }
 
 int file_write(App *a, int n, const Output *out)
 {
-    char **temp = cli_alloc(a, sizeof *temp * (size_t)(n + 1));
+    Beside *beside = cli_alloc(a, sizeof *beside * (size_t)(n + 1));
     const char **path = cli_alloc(a, sizeof *path * (size_t)(n + 1)), *why = NULL;
     int i;
+    for (i = 0; i < n; i++) beside[i].fd = -1;
     for (i = 0; i < n && !why; i++) {
         struct stat st;
         path[i] = target_of(a, out[i].path);
@@ -162,14 +213,20 @@ int file_write(App *a, int n, const Output *out)
         } else if (regular && !stat(path[i], &st) && access(path[i], W_OK)) {
             why = strerror(errno);
         } else {
-            why = regular ? write_beside(a, &out[i], path[i], &temp[i]) : write_through(&out[i], path[i]);
+            why = regular ? write_beside(a, &out[i], path[i], &beside[i]) : write_through(&out[i], path[i]);
         }
     }
     int failed = i - 1;
     for (i = 0; i < n && !why; i++)
-        if (temp[i] && rename(temp[i], path[i])) why = strerror(errno), failed = i;
+        if (beside[i].fd >= 0 && (why = put(a, path[i], &beside[i]))) failed = i;
+    for (i = 0; i < n; i++)
+        if (beside[i].fd >= 0) close(beside[i].fd);
     forget_all(a);
-    return why ? cli_error(a, C015_WRITE, strcmp(out[failed].path, "-") ? out[failed].path : "<stdout>", why) : OK;
+    if (!why) return OK;
+    struct stat st;
+    const char *at = strcmp(out[failed].path, "-") ? out[failed].path : "<stdout>";
+    bool there = *at != '<' && !stat(at, &st);
+    return cli_error_help(a, C015_WRITE, there ? "what is at that place is as it was" : "nothing was left at that place", at, why);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------------------------------
@@ -183,6 +240,31 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
+static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+    (void)st, (void)flag, (void)at;
+    remove(path);
+    return 0;
+}
+
+/* The folders that the library links in (api/artifact.c); another thread may just be busy in one. */
+static void remove_link_folders(void)
+{
+    enum { TRIES = 20 };
+    const char *tmp = getenv("TMPDIR");
+    char prefix[40], path[PATH_MAX];
+    struct stat st;
+    if (!tmp || !*tmp) tmp = "/tmp";
+    int n = snprintf(prefix, sizeof prefix, "tensorcc-%ld-", (long)getpid());
+    DIR *d = opendir(tmp);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, prefix, (size_t)n)) continue;
+        if (snprintf(path, sizeof path, "%s/%s", tmp, e->d_name) >= (int)sizeof path) continue;
+        for (int i = 0; i < TRIES && !lstat(path, &st); i++) nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    }
+    if (d) closedir(d);
+}
+
 /* Waits for an interrupt, cleans up, then lets the signal end the process as if nothing had caught it. */
 static void *wait_for_signal(void *arg)
 {
@@ -192,6 +274,7 @@ static void *wait_for_signal(void *arg)
     stop_signals(&set);
     if (sigwait(&set, &sig)) return NULL;
     forget_all(a);
+    remove_link_folders();
     signal(sig, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     kill(getpid(), sig);

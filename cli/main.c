@@ -1,6 +1,7 @@
 /* main: the `tcc` command: reads the command line, runs a command, prints its JSON, gives the exit status. */
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
     a.colour = isatty(STDERR_FILENO) && !(no_colour && *no_colour);
     a.result = json_object();
     cli_watch_crashes(&a);
+    signal(SIGXFSZ, SIG_IGN); /* a file that would be too large is an error of write */
     file_watch_signals(&a);
     int rc = finish(&a, dispatch(&a));
     tensorcc_close(a.ctx);

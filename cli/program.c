@@ -19,7 +19,7 @@ static int pairs(App *a, OptionId o, int *n, tensorcc_value **out)
         int rc = args_pair(a, o, v->at[i], &(*out)[i]);
         for (int k = 0; k < i && !rc; k++)
             if (!strcmp((*out)[k].name, (*out)[i].name))
-                rc = cli_error(a, C007_TWICE, cli_printf(a, "%s %s", args_option_name(o), (*out)[i].name));
+                rc = cli_error(a, C007_TWICE, cli_printf(a, "--%s %s", args_option_name(o), (*out)[i].name));
         if (rc) return rc;
     }
     return OK;
@@ -34,6 +34,9 @@ int request_options(App *a, Request *r)
     if (given(a, O_DB)) cli_note(a, "note: there is no tuning database in this version, --db changes nothing");
     int rc = pairs(a, O_DIM, &r->ndims, &r->dims);
     if (!rc) rc = pairs(a, O_SET, &r->nsets, &r->sets);
+    const char *schedule = given(a, O_SCHEDULE) ? value_of(a, O_SCHEDULE) : "default";
+    bool file = strcmp(schedule, "default") && strcmp(schedule, "none") && strcmp(schedule, "auto");
+    if (!rc && r->nsets && !file) rc = cli_error(a, C044_SET, a->opt[O_SET].at[0], schedule);
     return rc ? rc : pairs(a, O_CONST, &r->nconsts, &r->consts);
 }
 
@@ -62,6 +65,7 @@ int program_open(App *a, const Request *r, Program *p)
     char *text;
     size_t n;
     *p = (Program){.file = r->file};
+    a->stage = "reading the program";
     int rc = open_context(a);
     if (!rc) rc = file_read(a, r->file, &text, &n);
     if (rc) return rc;
@@ -71,6 +75,8 @@ int program_open(App *a, const Request *r, Program *p)
                           4)) {
         p->artifact = true;
         rc = refuse_options(a, r);
+        if (!rc && a->command == C_interp) rc = cli_error(a, C042_INTERP, r->file);
+        if (!rc && !strcmp(r->file, "-")) rc = cli_error(a, C043_PIPE);
         if (!rc) rc = cli_status(a, tensorcc_load(a->ctx, r->file, &p->kernel));
         const char *op = rc ? NULL : tensorcc_kernel_op(p->kernel);
         return op && r->op && strcmp(op, r->op) ? cli_error(a, C039_OP, r->file, op, r->op) : rc;
@@ -111,6 +117,7 @@ static int compile(App *a, const Request *r, Program *p, const char *target, uns
                                   .consts = r->consts,
                                   .nsets = r->nsets,
                                   .sets = r->sets};
+    a->stage = "compiling";
     return cli_status(a, tensorcc_compile(p->module, &o, out));
 }
 
@@ -197,7 +204,7 @@ static int read_inputs(App *a, Program *p)
         Param *q = NULL;
         int rc = args_pair(a, O_INPUT, v->at[i], &in);
         if (!rc) rc = find_param(a, p, in.name, true, &q);
-        if (!rc && q->spec.kind) rc = cli_error(a, C007_TWICE, cli_printf(a, "input %s", in.name));
+        if (!rc && q->spec.kind) rc = cli_error(a, C007_TWICE, cli_printf(a, "--input %s", in.name));
         if (!rc) rc = spec_parse(a, in.name, in.value, &q->spec);
         if (!rc && q->spec.kind == SPEC_NPY) rc = spec_type_matches(a, q);
         if (!rc && q->spec.kind == SPEC_NUMBER && q->is.rank)
@@ -219,7 +226,7 @@ static int read_outputs(App *a, Program *p)
         Param *q = NULL;
         int rc = args_pair(a, O_OUTPUT, v->at[i], &out);
         if (!rc) rc = find_param(a, p, out.name, false, &q);
-        if (!rc && q->output) rc = cli_error(a, C007_TWICE, cli_printf(a, "output %s", out.name));
+        if (!rc && q->output) rc = cli_error(a, C007_TWICE, cli_printf(a, "--output %s", out.name));
         for (int j = 0; j < p->nparams && !rc; j++)
             if (p->param[j].output && !strcmp(p->param[j].output, out.value) && strncmp(out.value, "/dev/", 5))
                 rc = cli_error(a, C034_SAME_PATH, out.value);

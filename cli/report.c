@@ -137,28 +137,50 @@ static void say(int fd, const char *s)
     (void)n;
 }
 
-/* Nothing of the program can be trusted any more: system calls only. The command line is what reproduces the crash. */
+static App *watched;
+static char crash_path[512]; /* all but the end is there beforehand */
+
+static void put_command_line(int out)
+{
+    char buf[4096];
+    int in = open("/proc/self/cmdline", O_RDONLY);
+    for (ssize_t got; in >= 0 && (got = read(in, buf, sizeof buf)) > 0;) {
+        for (ssize_t i = 0; i < got; i++)
+            if (!buf[i]) buf[i] = ' ';
+        if (write(out, buf, (size_t)got) < 0) return;
+    }
+}
+
+/* Nothing of the program can be trusted any more: system calls only, and what was made ready before. */
 static void crashed(int sig)
 {
-    char path[64] = "/tmp/tcc-crash-", digits[16], buf[4096];
-    const char *tail = ".txt";
-    size_t n = strlen(path), d = 0;
+    size_t n = strlen(crash_path), d = 0;
+    char digits[16];
     for (unsigned pid = (unsigned)getpid(); pid; pid /= 10) digits[d++] = (char)('0' + pid % 10);
-    while (d) path[n++] = digits[--d];
-    memcpy(path + n, tail, strlen(tail) + 1);
-    say(2, "error[C036]: tcc crashed (");
-    say(2, sig == SIGSEGV   ? "segmentation fault"
-           : sig == SIGABRT ? "abort"
-           : sig == SIGFPE  ? "arithmetic"
-                            : "illegal access");
-    say(2, ")\nhelp: please report it, with the command line in ");
-    int out = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), in = open("/proc/self/cmdline", O_RDONLY);
-    ssize_t got = in < 0 || out < 0 ? 0 : read(in, buf, sizeof buf);
-    for (ssize_t i = 0; i < got; i++)
-        if (!buf[i]) buf[i] = i + 1 < got ? ' ' : '\n';
-    if (got > 0) got = write(out, buf, (size_t)got);
-    say(2, path);
+    while (d) crash_path[n++] = digits[--d];
+    memcpy(crash_path + n, ".txt", 5);
+    const char *what = sig == SIGSEGV   ? "segmentation fault"
+                       : sig == SIGABRT ? "abort"
+                       : sig == SIGFPE  ? "arithmetic"
+                                        : "illegal access";
+    const char *stage = watched->stage ? watched->stage : "starting";
+    say(2, "error[C036]: tcc crashed while ");
+    say(2, stage);
+    say(2, " (");
+    say(2, what);
+    say(2, ")\nhelp: please report it, with ");
+    say(2, crash_path);
     say(2, "\n");
+    int out = open(crash_path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (out < 0) _exit(BUG);
+    say(out, "stage: ");
+    say(out, stage);
+    say(out, " (");
+    say(out, what);
+    say(out, ")\ncommand: ");
+    put_command_line(out);
+    say(out, "\n\n");
+    if (watched->source) say(out, watched->source);
     _exit(BUG);
 }
 
@@ -168,6 +190,10 @@ void cli_watch_crashes(App *a)
     stack_t stack = {.ss_sp = cli_alloc(a, STACK), .ss_size = STACK};
     struct sigaction sa = {.sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_RESETHAND};
     const int sig[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    const char *tmp = getenv("TMPDIR");
+    watched = a;
+    if (snprintf(crash_path, sizeof crash_path - 32, "%s/tcc-crash-", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof crash_path - 32)
+        strcpy(crash_path, "/tmp/tcc-crash-");
     sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof sig / sizeof *sig; i++) sigaction(sig[i], &sa, NULL);
 }

@@ -125,6 +125,8 @@ int bench_workloads(App *a, const Bench *options)
         done++;
     }
     (void)save;
+    if (!done) worst = cli_error(a, C033_WORKLOAD, path, number ? number : 1, "there is no program to time");
+    if (!done) first = a->error;
     progress(a, done, done, start);
     a->error = first;
     json_object_set_new(a->result, "workloads", all);

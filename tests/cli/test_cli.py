@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -479,6 +480,11 @@ def artifacts():
         d.fails(1, "C038", "run", "mm.so", "--dim", "Q=9", "--input", "A=iota", "--input", "B=ones", says="M, N, K")
         d.fails(2, "C009", "run", "mm.so", "--dim", "M=x", "--input", "A=iota", "--input", "B=ones")
         d.fails(2, "C030", "run", "mm.so", "--target", "cpu", "--input", "A=iota")
+        d.fails(2, "C044", "compile", "matmul.te", "--set", "a=b")
+        d.fails(1, "R043", "compile", "matmul.te", "--dim", "M=99999999999999999999", says="99999999999999999999")
+        d.fails(2, "C004", "compile", "matmul.te", "-o", says="`-o`")
+        d.write("none.workloads", "# nothing\n")
+        d.fails(1, "C033", "bench", "--workloads", "none.workloads")
         d.write("main.c", '#include "mm.h"\n#include <stdio.h>\n#include <stdlib.h>\n'
                 "int main(void) { static float a[6] = {0,1,2,3,4,5}, b[16], c[24]; for (int i = 0; i < 16; i++) b[i] = 1;\n"
                 "  void *data[] = {a, b, c}; int64_t sizes[] = {3, 8, 2}; int64_t n = matmul_workspace(sizes, 1);\n"
@@ -644,6 +650,97 @@ def terminals_and_signals():
             check(False, "an interrupt did not end it")
         p.communicate()
         check(d.names() == ["bad.te", "matmul.te"], d.names())
+
+
+@test
+def damaged_artifacts():
+    with Dir(copy__te=COPY) as d:
+        d.works("compile", "copy.te", "-o", "whole.so")
+        whole = (d.path / "whole.so").read_bytes()
+        rng = random.Random(7)
+        damaged = [whole[: rng.randrange(len(whole))] for _ in range(12)]
+        for _ in range(12):
+            at = rng.randrange(len(whole))
+            damaged.append(whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :])
+        for i, bytes_ in enumerate(damaged):
+            d.write("damaged.so", bytes_)
+            d.tcc("run", "damaged.so", "--dim", "N=4", "--input", "X=iota")
+            check(d.rc in (1, 2) and "error[" in d.err, (i, d.rc, d.err))
+        d.write("cut.so", whole[:-49])  # stripped or linked by hand: no seal, but whole
+        d.works("run", "cut.so", "--dim", "N=4", "--input", "X=iota")
+        d.fails(2, "C042", "interp", "whole.so", "--dim", "N=4", "--input", "X=iota")
+        d.tcc("run", "-", "--dim", "N=4", "--input", "X=iota", stdin=whole)
+        check(d.rc == 2 and "C043" in d.err, d.err)
+        d.works("compile", "copy.te", "-o", "args.so", env={"CC": "cc -O1"})
+        d.tcc("compile", "copy.te", "-o", "z.so", env={"CC": "false"})
+        check(d.rc == 3 and "status 1" in d.err, d.err)
+        d.tcc("compile", "copy.te", "-o", "z.so", env={"TMPDIR": "nothing/there"})
+        check(d.rc == 3 and "TMPDIR" in d.err, d.err)
+
+
+@test
+def interrupted_links():
+    with Dir(copy__te=COPY) as d:
+        (d.path / "tmp").mkdir()
+        rng, ended = random.Random(3), 0
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 4:
+            p = subprocess.Popen([TCC, "compile", "copy.te", "-o", "x.so"], cwd=d.path, env=dict(os.environ, TMPDIR=str(d.path / "tmp")),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(rng.uniform(0.02, 0.2))
+            p.send_signal(sig)
+            ended += p.wait(20) == -sig
+        left = [n for n in os.listdir(d.path / "tmp") if n.startswith("tensorcc-")]
+        check(not left, left)
+
+
+@test
+def narrow_places():
+    """Small stacks, files that may not grow, devices that do not end."""
+    sum_ = " + ".join(["X[i]"] * 2000)
+    with Dir(copy__te=COPY, long__te=f"op f[N](X: f32[N]) -> (Y: f32[N]) {{ Y[i] = {sum_} }}") as d:
+        def limited(soft, *args):
+            return subprocess.run(["sh", "-c", f'ulimit {soft}; exec "$0" "$@"', TCC, *args], cwd=d.path, capture_output=True, text=True)
+        for args in (["compile", "long.te"], ["run", "long.te", "--check", "--dim", "N=4", "--input", "X=ones"], ["interp", "long.te", "--dim", "N=4", "--input", "X=ones"]):
+            p = limited("-s 256", *args)
+            check(p.returncode == 0, p.stderr[:200])
+        before = d.names()
+        p = limited("-f 10", "run", "copy.te", "--dim", "N=100000", "--input", "X=ones", "--output", "Y=y.npy")
+        check(p.returncode == 1 and "C015" in p.stderr and "nothing was left" in p.stderr, p.stderr)
+        check(d.names() == before, d.names())
+        d.write("y.npy", b"older")
+        p = limited("-f 10", "run", "copy.te", "--dim", "N=100000", "--input", "X=ones", "--output", "Y=y.npy")
+        check("is as it was" in p.stderr and (d.path / "y.npy").read_bytes() == b"older", p.stderr)
+        start = time.monotonic()
+        d.fails(1, "C014", "run", "copy.te", "--dim", "N=4", "--input", "X=/dev/zero")
+        d.fails(1, "C014", "run", "/dev/zero")
+        check(time.monotonic() - start < 4, "endless input")
+        lets = "".join(f"  let t{k}[i] = t{k - 1}[i] + t{k - 1}[i]\n" for k in range(1, 60))
+        d.write("doubled.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{\n  let t0[i] = X[i]\n{lets}  Y[i] = t59[i]\n}}\n")
+        start = time.monotonic()
+        d.works("compile", "doubled.te")
+        check(time.monotonic() - start < 5, "lets that are read twice")
+
+
+@test
+def crashes():
+    with Dir(matmul__te=MATMUL) as d:
+        (d.path / "tmp").mkdir()
+        p = subprocess.Popen([TCC, "bench", "matmul.te", "--min-time", "60"], cwd=d.path, env=dict(os.environ, TMPDIR=str(d.path / "tmp")),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        p.send_signal(signal.SIGSEGV)
+        err = p.communicate(timeout=20)[1]
+        check(p.returncode == 70 and "C036" in err and "timing" in err, err)
+        report = "".join(f.read_text() for f in (d.path / "tmp").glob("tcc-crash-*.txt"))
+        check("stage: timing" in report and "bench matmul.te" in report and "op matmul" in report, report)
+
+
+@test
+def fused_terms():
+    """Under `ordered` a product enters as one fma, whatever is packed."""
+    with Dir(f__te="op f[D0, D1, D2](X: f32[D2,D1,D2]) -> (Y: f8e4m3[D1,D1,D0]) {\n"
+             "  Y[a,b,c] = sum{k in 0..D1}(f8e4m3((X[(c+3)%D2,b-2,k-3 | f32(1)] + f32(k))) * f8e4m3(u8(5)))\n}\n") as d:
+        d.works("run", "f.te", "--dim", "D0=4", "--dim", "D1=5", "--dim", "D2=1", "--numerics", "ordered", "--check", "--input", "X=random:1")
 
 
 @test

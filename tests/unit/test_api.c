@@ -26,6 +26,11 @@ static void test_usage(void)
     CHECK(tensorcc_open(NULL, &c) == TENSORCC_OK && c);
     CHECK(tensorcc_parse(c, "x", NULL, 3, &m) == TENSORCC_E_USAGE && !m);
     CHECK(strstr(tensorcc_message(c), "tensorcc_parse") != NULL);
+    CHECK(tensorcc_parse(c, "x", "", 0, NULL) == TENSORCC_E_USAGE && strstr(tensorcc_message(c), "out"));
+    double one = 1;
+    CHECK(tensorcc_encode(c, "f32", &one, &one, -1, 1) == TENSORCC_E_USAGE);
+    CHECK(tensorcc_encode(c, "f32", &one, &one, 0, -1) == TENSORCC_E_USAGE);
+    CHECK(tensorcc_decode(c, "f32", &one, -1, 1, &one) == TENSORCC_E_USAGE);
     CHECK(tensorcc_parse(NULL, "x", "", 0, &m) == TENSORCC_E_USAGE);
     CHECK(tensorcc_compile(NULL, NULL, &k) == TENSORCC_E_USAGE);
     CHECK(tensorcc_run(NULL, 0, NULL) == TENSORCC_E_USAGE);
@@ -87,7 +92,7 @@ static void test_compile_errors(void)
                {NULL, NULL, "N=4", TENSORCC_E_INPUT, "R005", "N", "--dim N"},
                {NULL, "Rows=9", NULL, TENSORCC_E_INPUT, "R007", "1..8", "range"},
                {NULL, "Rows=0", NULL, TENSORCC_E_INPUT, "R007", "1..8", "range"},
-               {NULL, "Rows=99999999999999999999", NULL, TENSORCC_E_INPUT, "R007", "1..8", "range"},
+               {NULL, "Rows=99999999999999999999", NULL, TENSORCC_E_INPUT, "R043", "99999999999999999999", NULL},
                {NULL, "Rows=four", NULL, TENSORCC_E_INPUT, "R006", "four", "whole number"},
                {NULL, "Rows=4 Rows=5", NULL, TENSORCC_E_INPUT, "R012", "twice", NULL},
                {NULL, "N=7", NULL, TENSORCC_E_INPUT, "R008", "N = 7", NULL},
@@ -108,6 +113,10 @@ static void test_compile_errors(void)
     o = (tensorcc_compile_options){.struct_size = sizeof o, .numerics = "ordered:0"};
     CHECK(tensorcc_compile(m, &o, &k) == TENSORCC_E_USAGE);
     o = (tensorcc_compile_options){.struct_size = sizeof o, .flags = 1u << 30};
+    CHECK(tensorcc_compile(m, &o, &k) == TENSORCC_E_USAGE);
+    o = (tensorcc_compile_options){.struct_size = sizeof o, .threads = -1};
+    CHECK(tensorcc_compile(m, &o, &k) == TENSORCC_E_USAGE);
+    o = (tensorcc_compile_options){.op = "f"};
     CHECK(tensorcc_compile(m, &o, &k) == TENSORCC_E_USAGE);
     /* A struct of an older caller: only its first fields are looked at. */
     o = (tensorcc_compile_options){.struct_size = offsetof(tensorcc_compile_options, target), .target = "gpu"};
