@@ -248,8 +248,34 @@ static LLVMValueRef load_one(Fn *f, const Tensor *t, const Place *p, LLVMValueRe
 }
 
 static LLVMValueRef masked_load(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr,
+                                LLVMValueRef m);
+
+/* Lanes from … from + n of v. */
+static LLVMValueRef some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, int n)
+{
+    LLVMValueRef *ix = NEW_ARRAY(f->c->mem, LLVMValueRef, n);
+    for (int i = 0; i < n; i++) ix[i] = cg_int(f->c->i32, from + i);
+    return LLVMBuildShuffleVector(f->b, v, more, LLVMConstVector(ix, (unsigned)n), "");
+}
+
+/* In registers' width: LLVM 22 splits a wider one itself, and where a half of its mask is known to be false then reads
+ * that half, and takes what it has read. */
+static LLVMValueRef masked_halves(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef m)
+{
+    int n = (int)LLVMGetVectorSize(type) / 2;
+    LLVMTypeRef half = cg_wide(LLVMGetElementType(type), n);
+    LLVMValueRef none = LLVMGetPoison(LLVMTypeOf(m)), by = cg_int(f->c->i64, n);
+    LLVMValueRef next = LLVMBuildGEP2(f->b, LLVMGetElementType(type), ptr, &by, 1, "");
+    LLVMValueRef lo = masked_load(f, t, p, half, ptr, some_lanes(f, m, none, 0, n));
+    LLVMValueRef hi = masked_load(f, t, p, half, next, some_lanes(f, m, none, n, n));
+    return some_lanes(f, lo, hi, 0, 2 * n);
+}
+
+static LLVMValueRef masked_load(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr,
                                 LLVMValueRef m)
 {
+    unsigned lanes = LLVMGetVectorSize(type);
+    if (lanes % 2 == 0 && lanes * elem_bytes(p) > (unsigned)f->c->t->vector_bytes) return masked_halves(f, t, p, type, ptr, m);
     Cg *c = f->c;
     LLVMTypeRef over[] = {type, c->ptr};
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);

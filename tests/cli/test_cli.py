@@ -483,6 +483,11 @@ def artifacts():
         d.fails(2, "C044", "compile", "matmul.te", "--set", "a=b")
         d.fails(1, "R043", "compile", "matmul.te", "--dim", "M=99999999999999999999", says="99999999999999999999")
         d.fails(2, "C004", "compile", "matmul.te", "-o", says="`-o`")
+        d.write("heads.te", "op h[N,E,H](X: f32[N,E]) -> (Y: f32[N,E]) where E % H == 0 { Y[n,e] = X[n,e/(E/H)*(E/H)] }\n")
+        d.works("compile", "heads.te", "-o", "heads.so")
+        d.works("run", "heads.so", "--dim", "N=1", "--dim", "E=4", "--dim", "H=2", "--input", "X=iota", "--output", "Y=h.npy")
+        check(d.load("h.npy").tolist() == [[0, 0, 2, 2]], d.load("h.npy"))
+        d.fails(1, "R008", "run", "heads.so", "--dim", "N=1", "--dim", "E=4", "--dim", "H=3", "--input", "X=iota")
         d.write("none.workloads", "# nothing\n")
         d.fails(1, "C033", "bench", "--workloads", "none.workloads")
         d.write("main.c", '#include "mm.h"\n#include <stdio.h>\n#include <stdlib.h>\n'
@@ -741,6 +746,19 @@ def fused_terms():
     with Dir(f__te="op f[D0, D1, D2](X: f32[D2,D1,D2]) -> (Y: f8e4m3[D1,D1,D0]) {\n"
              "  Y[a,b,c] = sum{k in 0..D1}(f8e4m3((X[(c+3)%D2,b-2,k-3 | f32(1)] + f32(k))) * f8e4m3(u8(5)))\n}\n") as d:
         d.works("run", "f.te", "--dim", "D0=4", "--dim", "D1=5", "--dim", "D2=1", "--numerics", "ordered", "--check", "--input", "X=random:1")
+
+
+@test
+def padding_by_conditions():
+    """A mask half of which is known to be false, in vectors wider than registers."""
+    text = "op f[D0, D1; pd: i32 = 2](X: f32[D0,D1]) -> (Y: f32[D0+2*pd,D1+2*pd]) {\n" \
+           "  Y[i,j] = i >= pd && i < D0+pd && j >= pd && j < D1+pd ? X[i-pd,j-pd] : 1.0\n}\n"
+    with Dir(f__te=text) as d:
+        for n in (1, 3, 5, 12):
+            d.write("x.npy", floats(2, n))
+            for numerics in ("fast", "ordered"):
+                d.works("run", "f.te", "--input", "X=x.npy", "--numerics", numerics, "--output", "Y=y.npy", "--check")
+                check((d.load("y.npy") == np.pad(d.load("x.npy"), 2, constant_values=1)).all(), (n, numerics))
 
 
 @test
