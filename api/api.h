@@ -79,6 +79,7 @@ struct tensorcc_kernel {
     int threads;
     const char *target_name, *schedule, *source, *numerics;
     const char **shape; /* of each parameter, as declared */
+    int64_t *fixed;     /* sizes of dynamic dims, -1: from shapes; or NULL */
     int maxrank, sumrank;
     SchedUse use;   /* sched is NULL unless the schedule came out of a file */
     TileProg *prog; /* NULL: interp of a `.te` op, loaded code */

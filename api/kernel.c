@@ -221,6 +221,45 @@ tensorcc_status tensorcc_kernel_infer(tensorcc_kernel *k, const int64_t *const *
     return ask(&(Ask){.k = k, .what = ASK_INFER, .shapes = shape, .result = sizes});
 }
 
+typedef struct Fix {
+    tensorcc_kernel *k;
+    const char *dim;
+    int64_t size;
+    tensorcc_status status;
+} Fix;
+
+static void fix(void *arg)
+{
+    Fix *f = arg;
+    tensorcc_kernel *k = f->k;
+    const TeOp *op = k->op;
+    Diags d = {.mem = k->mem};
+    int at = 0;
+    while (at < op->ndims && strcmp(op->dim[at].name, f->dim)) at++;
+    if (at == op->ndims) {
+        diag_error(&d, D_R004_DIM, (Span){0}, op->name, f->dim);
+    } else if (f->size < op->dim[at].lo || f->size > op->dim[at].hi) {
+        api_out_of_range(&op->dim[at], f->size, &d);
+    } else if (op->dim[at].value >= 0 && op->dim[at].value != f->size) {
+        diag_error(&d, D_R032_FIXED, op->dim[at].span, f->dim, (long long)op->dim[at].value, (long long)f->size);
+    } else {
+        if (!k->fixed) {
+            k->fixed = NEW_ARRAY(k->mem, int64_t, op->ndims + 1);
+            for (int i = 0; i < op->ndims; i++) k->fixed[i] = -1;
+        }
+        k->fixed[at] = f->size;
+    }
+    f->status = api_verdict(k->ctx, &d);
+}
+
+tensorcc_status tensorcc_kernel_fix(tensorcc_kernel *k, const char *dim, int64_t size)
+{
+    if (!k) return TENSORCC_E_USAGE;
+    if (!dim) return api_usage(k->ctx, "tensorcc_kernel_fix", "dim is NULL");
+    Fix f = {k, dim, size, TENSORCC_OK};
+    return api_guard(k->mem, fix, &f) ? f.status : api_no_memory(k->ctx);
+}
+
 static bool bad_param(const tensorcc_kernel *k, int32_t param, const int64_t *sizes, const void *out)
 {
     return param < 0 || param >= k->op->nparams || (!sizes && k->op->ndims) || !out;

@@ -502,7 +502,7 @@ static bool admit(Run *r)
         ok = accept(r, i) && ok;
         shapes[i] = r->arg[i].shape;
     }
-    for (int i = 0; i < op->ndims; i++) r->sizes[i] = -1;
+    for (int i = 0; i < op->ndims; i++) r->sizes[i] = r->k->fixed ? r->k->fixed[i] : -1;
     if (!ok || !api_infer(r->k, shapes, r->sizes, &r->d) || !api_check_sizes(r->k, r->sizes, &r->d)) return false;
     for (int i = 0; i < r->n; i++) ok = settle(r, &r->arg[i]) && ok;
     return ok && aliasing(r);

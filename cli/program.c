@@ -275,6 +275,8 @@ static int artifact_sizes(App *a, const Request *r, Program *p)
             return cli_error(a, C009_NUMBER, "dim", cli_printf(a, "%s=%s", r->dims[i].name, r->dims[i].value),
                              "a size");
         p->sizes[at] = v;
+        int rc = cli_status(a, tensorcc_kernel_fix(p->kernel, r->dims[i].name, v));
+        if (rc) return rc;
     }
     return OK;
 }

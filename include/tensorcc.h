@@ -136,6 +136,9 @@ TENSORCC_API int64_t tensorcc_kernel_default(const tensorcc_kernel *k, int32_t i
  * has an entry per dim: on entry a known size or -1; on return what follows (a dim that cannot be found keeps -1). A
  * contradiction is an error with a diagnostic. */
 TENSORCC_API tensorcc_status tensorcc_kernel_infer(tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes);
+/* A dynamic dim has this size in all runs from now on, not while one is under way: for a dim that no shape tells, as H in
+ * `where E % H == 0`. Machine code stays as it is. */
+TENSORCC_API tensorcc_status tensorcc_kernel_fix(tensorcc_kernel *k, const char *dim, int64_t size);
 TENSORCC_API tensorcc_status tensorcc_kernel_shape(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
                                                    int64_t *shape);
 /* Bytes of the compact tensor; an error when that overflows. */
