@@ -65,15 +65,31 @@ static void want(Query *q, const Form *f)
     for (int i = 0; i < f->n; i++) want(q, f->arg[i]);
 }
 
+static bool touches_sym(const Query *q, const Sym *p, int depth);
+
+/* Its facts are in, or what it is made of has facts that are: i/4 and max(i, 3) tell of i. */
+static bool touches_atom(const Query *q, int atom, int depth)
+{
+    if (atom >= q->natoms) return false;
+    const Atom *a = &q->b->atom.at[atom];
+    bool made = a->kind == ATOM_QUOT || a->kind == ATOM_MIN || a->kind == ATOM_MAX || a->kind == ATOM_PICK;
+    return q->have[atom] || (made && depth > 0 && (touches_sym(q, a->a, depth - 1) || touches_sym(q, a->b, depth - 1)));
+}
+
+static bool touches_sym(const Query *q, const Sym *p, int depth)
+{
+    for (int i = 0; p && i < p->n; i++) {
+        const Mono *m = &q->b->mono.at[p->t[i].mono];
+        for (int k = 0; k < m->n; k++)
+            if (touches_atom(q, m->atom[k], depth)) return true;
+    }
+    return false;
+}
+
 static bool touches(const Query *q, const Form *f)
 {
-    if (f->kind == FORM_ROW) {
-        for (int i = 0; i < f->row.p->n; i++) {
-            const Mono *m = &q->b->mono.at[f->row.p->t[i].mono];
-            for (int k = 0; k < m->n; k++)
-                if (m->atom[k] < q->natoms && q->have[m->atom[k]]) return true;
-        }
-    }
+    enum { DEPTH = 4 };
+    if (f->kind == FORM_ROW && touches_sym(q, f->row.p, DEPTH)) return true;
     for (int i = 0; i < f->n; i++)
         if (touches(q, f->arg[i])) return true;
     return false;
