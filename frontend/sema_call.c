@@ -77,7 +77,11 @@ static bool arity(Sema *s, const AstExpr *a, int want, const AstFn *fn)
     if (a->nargs == want) return true;
     Diag *d =
         FE_ERROR(s, D_N010_ARITY, a->span, a->text, want, want == 1 ? "" : "s", a->nargs, a->nargs == 1 ? "is" : "are");
-    if (fn) fe_note_at(s, d, fn->name.span, "`%s` is defined here", a->text);
+    static const char *const as_written[] = {"", "x", "x, y", "x, y, z"};
+    if (fn)
+        fe_note_at(s, d, fn->name.span, "`%s` is defined here", a->text);
+    else if (want < 4)
+        fe_help_at(s, d, "it is written `%s(%s)`", a->text, ir_streq(a->text, "clamp") ? "x, least, most" : as_written[want]);
     return false;
 }
 
