@@ -276,6 +276,7 @@ static double spread_pow(double v, double x, double ex, double y, double ey)
 static double spread_function(ExprOp op, double v, double x, double ex, double y, double ey)
 {
     if (ex == 0 && ey == 0) return 0;
+    if (ex == INFINITY || ey == INFINITY) return INFINITY; /* NaN, too */
     if (op == EX_POW || op == EX_POWI) return spread_pow(v, x, ex, y, ey);
     if (op == EX_SIN || op == EX_COS) return ex < 2 && isfinite(v) ? ex : isfinite(v) && isfinite(ex) ? 2 : INFINITY;
     return fmax(gap(v, function(op, x - ex, 0)), gap(v, function(op, x + ex, 0)));
