@@ -6,6 +6,7 @@
 #include "ir/num.h"
 #include "ir/te.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
@@ -169,24 +170,70 @@ Expr *te_child(const Expr *e, int i)
     return i == 2 * r->nvars && r->cond ? r->cond : r->body;
 }
 
-bool te_uses_var(const Expr *e, const Var *v)
+/* Is there a node of the op (with the variable, when that is given) in e? Small trees are walked as such; in large ones
+ * every node is looked at once, since a DAG can be exponentially larger as a tree. */
+typedef struct Search {
+    ExprOp op;
+    const Var *var;
+    int budget;
+    int cap, n; /* nodes seen: open addressing; cap is a power of two or 0 */
+    const Expr **seen;
+} Search;
+
+static bool is_it(const Search *s, const Expr *e) { return e->op == s->op && (!s->var || e->var == s->var); }
+
+static bool search_tree(Search *s, const Expr *e)
 {
-    if (e->op == EX_VAR) return e->var == v;
+    if (is_it(s, e)) return true;
+    if (--s->budget < 0) return false;
     for (int i = 0; i < te_nchildren(e); i++)
-        if (te_uses_var(te_child(e, i), v)) return true;
+        if (search_tree(s, te_child(e, i))) return true;
     return false;
 }
 
-static bool mentions(const Expr *e, ExprOp op)
+/* False: it was there. */
+static bool search_add(Search *s, const Expr *e)
 {
-    if (e->op == op) return true;
+    if (2 * s->n >= s->cap) {
+        Search more = {.cap = s->cap ? 2 * s->cap : 1024};
+        more.seen = calloc((size_t)more.cap, sizeof *more.seen);
+        if (!more.seen) return true; /* as a tree then: slower, not wrong */
+        for (int i = 0; i < s->cap; i++)
+            if (s->seen[i]) search_add(&more, s->seen[i]);
+        free(s->seen);
+        s->seen = more.seen;
+        s->cap = more.cap;
+    }
+    uint32_t at = (uint32_t)e->id * 2654435761u & (uint32_t)(s->cap - 1);
+    for (; s->seen[at]; at = (at + 1) & (uint32_t)(s->cap - 1))
+        if (s->seen[at] == e) return false;
+    s->seen[at] = e;
+    s->n++;
+    return true;
+}
+
+static bool search_dag(Search *s, const Expr *e)
+{
+    if (is_it(s, e)) return true;
+    if (!search_add(s, e)) return false;
     for (int i = 0; i < te_nchildren(e); i++)
-        if (mentions(te_child(e, i), op)) return true;
+        if (search_dag(s, te_child(e, i))) return true;
     return false;
 }
 
-bool te_has_load(const Expr *e) { return mentions(e, EX_LOAD); }
-bool te_has_reduce(const Expr *e) { return mentions(e, EX_REDUCE); }
+static bool mentions(const Expr *e, ExprOp op, const Var *v)
+{
+    Search s = {.op = op, .var = v, .budget = 200};
+    if (search_tree(&s, e)) return true;
+    if (s.budget >= 0) return false;
+    bool found = search_dag(&s, e);
+    free(s.seen);
+    return found;
+}
+
+bool te_uses_var(const Expr *e, const Var *v) { return mentions(e, EX_VAR, v); }
+bool te_has_load(const Expr *e) { return mentions(e, EX_LOAD, NULL); }
+bool te_has_reduce(const Expr *e) { return mentions(e, EX_REDUCE, NULL); }
 
 /* ---- substitution ---------------------------------------------------------------------------------------------- */
 typedef struct Subst {

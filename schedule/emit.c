@@ -240,6 +240,23 @@ static void compose(Emit *e, Iter *outer, Expr *full, Expr *rest, int pos)
     lanes->ext = lanes->with->ext = NULL;
 }
 
+/* What is left of n by whole tiles of f is nothing or always the same: n is a whole number of tiles, but for the last
+ * block of a known extent. */
+static bool one_rest(Lower *l, const Expr *n, int64_t f, int64_t *rest)
+{
+    int64_t whole;
+    if (n->op != EX_MIN) return false;
+    for (int i = 0; i < 2; i++) {
+        if (!ix_known(l, n->arg[i], &whole) || whole % f) continue;
+        Lin last = lin_of(l, n->arg[1 - i]);
+        bool ok = !last.overflow;
+        for (int k = 0; k < last.n; k++) ok = ok && last.t[k].k % f == 0;
+        *rest = ((last.c % f) + f) % f;
+        if (ok) return true;
+    }
+    return false;
+}
+
 static bool at_least_one(const Emit *e, const Expr *n)
 {
     int64_t known;
@@ -264,10 +281,11 @@ static void cut_loop(Emit *e, Iter *outer, int pos)
         piece(e, outer, zero, NULL, zero, none, pos);
         outer->some = NULL;
     }
-    if (sure && left == 0) return;
-    if (outer->tail == TAIL_PEEL || (sure && !outer->unit)) {
+    bool one = sure || (!outer->unit && one_rest(l, n, outer->factor, &left));
+    if (one && left == 0) return;
+    if (outer->tail == TAIL_PEEL || (one && !outer->unit)) {
         Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
-        piece(e, outer, full, NULL, rest, some, pos);
+        piece(e, outer, full, NULL, one ? ix_int(l, left) : rest, some, pos);
         return;
     }
     compose(e, outer, full, rest, pos);

@@ -34,6 +34,25 @@ void acc_whole(Emit *e, int pos);
 void acc_open(Emit *e); /* at one place: init, a step, finish */
 void acc_update(Emit *e);
 void acc_close(Emit *e);
+/* ---- emit_rows.c: loops over places origin + lo … origin + hi - 1 of an iter. A fused one that goes by rows has a loop
+ * over its outer part (again by rows, when that is fused) and one over the places in that row; no division is left
+ * inside. */
+typedef struct Rows {
+    Iter *it;
+    Expr *origin, *lo, *hi;
+    bool by_rows;
+    Span at;
+    struct Rows *outer; /* the loops over its outer part, both of them; NULL: there are none */
+    Loop loop;          /* the inner one */
+} Rows;
+void rows_outer(Emit *e, Rows *r);
+Expr *rows_inner(Emit *e, Rows *r); /* gives the place from origin on */
+void rows_close_inner(Emit *e, Rows *r, LoopKind kind, int width);
+void rows_close_outer(Emit *e, Rows *r);
+/* By how many places of the last dimension the load moves from one value of v to the next; 0: not so. */
+int64_t rows_step(const Emit *e, const Expr *load, const Var *v);
+bool rows_single(const Emit *e, const Iter *it); /* of one place, whatever the sizes */
+bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row continues where the one before it ended */
 /* ---- emit_near.c: what is computed or copied inside a loop, for what is inside of it */
 void emit_producers(Emit *e, Iter *it);
 void emit_copies(Emit *e, Iter *it);

@@ -23,7 +23,10 @@ static Expr **pack_place(Lower *l, const View *v, int *n)
     Expr **ix = NEW_ARRAY(l->mem, Expr *, 2 * k + 1), **q = NEW_ARRAY(l->mem, Expr *, k + 1),
          **r = NEW_ARRAY(l->mem, Expr *, k + 1);
     for (int i = 0; i < k; i++)
-        lin_divide(l, lin_sub(l, iter_value(v->p, v->ix[i]), v->origin[i]), v->factor[i], &q[i], &r[i]);
+        if (v->panel && i == k - 1)
+            q[i] = v->panel, r[i] = v->place;
+        else
+            lin_divide(l, lin_sub(l, iter_value(v->p, v->ix[i]), v->origin[i]), v->factor[i], &q[i], &r[i]);
     *n = 0;
     for (int i = k - 1; i >= 0; i--) ix[(*n)++] = q[i];
     for (int i = 0; i < k; i++)
@@ -234,12 +237,18 @@ static void bind_all(Emit *e)
     }
 }
 
-/* Its places are consecutive in the tensor, or in pieces that rows end. */
-static bool consecutive(const Emit *e, const View *v, const Iter *it)
+enum { SHUFFLED = 4 }; /* vectors of elements no further apart are loaded and shuffled */
+
+/* Its places lie at most `most` apart in the tensor, or do so in pieces that rows end. */
+static bool near(const Emit *e, const View *v, const Iter *it, int64_t most)
 {
-    while (it->kind == IT_FUSED) it = it->with;
-    return plan_stride(e->l, v->load, it->var) == STRIDE_1 && te_type[v->of->type].bits >= 8;
+    while (it->kind == IT_FUSED) it = rows_single(e, it->with) ? it->of : it->with;
+    if (it->kind != IT_ROOT || te_type[v->of->type].bits < 8) return false;
+    int64_t step = rows_step(e, v->load, it->var);
+    return step >= 1 && step <= most;
 }
+
+static bool consecutive(const Emit *e, const View *v, const Iter *it) { return near(e, v, it, 1); }
 
 /* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1: none.
  * Blocks are then read along the one and stored along the other. */
@@ -247,49 +256,63 @@ static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->of->type].bits;
     if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
-    if (consecutive(e, v, v->ix[last])) return -1;
+    if (near(e, v, v->ix[last], SHUFFLED)) return -1;
     for (int i = 0; i < last; i++)
         if (consecutive(e, v, v->ix[i])) return i;
     return -1;
 }
 
+/* Its places come row by row: they are not one run in the tensor. */
+static bool by_rows(const Emit *e, const View *v, int i)
+{
+    return v->ix[i]->kind == IT_FUSED && !rows_joined(e, v->load, v->ix[i]);
+}
+
 typedef struct PackLoops { /* of one panel */
-    Expr *base; /* places before it */
+    Expr *panel, *base; /* its number; places before it */
     Expr **lo, **hi;    /* by index of the pack, from its origin */
     int lanes_over, width, innermost; /* width 0: no lanes */
 } PackLoops;
 
-/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. */
+/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of the
+ * last index stand around all. */
 static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
 {
     Lower *l = e->l;
     int n = v->nix, last = n - 1, k = 0, *order = NEW_ARRAY(l->mem, int, n + 1);
-    Loop *lp = NEW_ARRAY(l->mem, Loop, n + 1);
+    Rows *rows = NEW_ARRAY(l->mem, Rows, n + 1);
     for (int i = 0; i < last; i++)
         if (i != c->innermost) order[k++] = i;
     if (c->innermost >= 0) order[k++] = c->innermost;
     order[k++] = last;
     for (int i = 0; i < n; i++) {
+        Expr *origin = i == last ? ix_op(l, EX_ADD, v->origin[i], c->base) : v->origin[i];
+        bool apart = c->innermost >= 0 && i == last; /* each place is a row of the block */
+        rows[i] = (Rows){.it = v->ix[i], .origin = origin, .lo = c->lo[i], .hi = c->hi[i], .at = at};
+        rows[i].by_rows = !apart && by_rows(e, v, i);
+    }
+    rows_outer(e, &rows[last]);
+    for (int i = 0; i < n; i++) {
         int x = order[i];
-        low_loop(l, &lp[i], v->ix[x]->name, c->lo[x], c->hi[x], at);
-        Expr *p = ix_var(l, lp[i].var);
-        if (x == last) {
-            low_limited(l, p, v->factor[last] - 1);
-            p = ix_op(l, EX_ADD, c->base, p);
-        }
-        v->ix[x]->at = ix_op(l, EX_ADD, v->origin[x], p);
+        if (x != last) rows_outer(e, &rows[x]);
+        Expr *place = rows_inner(e, &rows[x]);
+        if (x == last) v->panel = c->panel, v->place = place;
     }
     bind_all(e);
     bool was_lanes = l->in_lanes;
     l->in_lanes |= c->width > 0;
     int rank;
     Expr **to = pack_place(l, v, &rank);
-    low_emit(l, tile_store(l->p, v->buf, to, low_expr(l, v->load), at));
+    v->panel = v->place = NULL;
+    Expr *x = low_expr(l, v->load);
+    low_emit(l, tile_store(l->p, v->buf, to, v->buf->type == x->type ? x : te_cast(l->op, v->buf->type, x, at), at));
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
-        bool lanes = c->width && order[i] == c->lanes_over, rows = c->width && order[i] == last && !lanes;
-        low_loop_end(l, &lp[i], 1, lanes ? LOOP_VECTOR : rows ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0, NULL, 0);
+        bool lanes = c->width && order[i] == c->lanes_over, apart = c->width && order[i] == last && !lanes;
+        rows_close_inner(e, &rows[order[i]], lanes ? LOOP_VECTOR : apart ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0);
+        if (i != last) rows_close_outer(e, &rows[order[i]]);
     }
+    rows_close_outer(e, &rows[last]);
 }
 
 /* A whole panel by blocks, in lanes over `over`; gives where that ends, for what is left. NULL: nothing is left. */
@@ -302,16 +325,17 @@ static Expr *copy_blocks(Emit *e, View *v, PackLoops c, int over, Expr *places, 
     bool sure = ix_known(l, places, &known) && known % v->factor[last] == 0;
     c.width = target_lanes(l->target, te_type[v->of->type].bits >= 64 ? 8 : 4);
     if (c.width > 16) c.width = 16;
-    Expr *w = ix_int(l, c.width), *blocks = ix_op(l, EX_MUL, ix_op(l, EX_DIV, c.hi[over], w), w);
+    Expr *w = ix_int(l, c.width), *all_of = c.hi[over];
+    /* What is left of a row is masked; what is left of the one run that all rows make has a loop of its own. */
+    Expr *blocks = by_rows(e, v, over) ? all_of : ix_op(l, EX_MUL, ix_op(l, EX_DIV, all_of, w), w);
     Expr *whole = te_node(l->op, EX_GE, DT_U1, 2, (Expr *[]){lin_sub(l, places, c.base), full}, at);
-    Expr *all_of = c.hi[over];
     for (int i = 0; i < last; i++) hi[i] = i == over ? blocks : c.hi[i];
     hi[last] = full;
     c.hi = hi;
     c.lanes_over = c.innermost = over;
     if (sure) {
         copy_panel(e, v, &c, at);
-        return ix_known(l, all_of, &all) && all % c.width == 0 ? NULL : blocks;
+        return blocks == all_of || (ix_known(l, all_of, &all) && all % c.width == 0) ? NULL : blocks;
     }
     Nest n;
     low_open(l, &n);
@@ -330,21 +354,39 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1), **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
     low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
              ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
-    Expr *base = ix_op(l, EX_MUL, ix_var(l, panel.var), f);
+    Expr *number = ix_var(l, panel.var), *base = ix_op(l, EX_MUL, number, f);
     for (int i = 0; i < n; i++) {
         was[i] = v->ix[i]->at;
         lo[i] = ix_int(l, 0);
         hi[i] = i == last ? ix_op(l, EX_MIN, f, lin_sub(l, len[i], base)) : len[i];
     }
-    PackLoops c = {.base = base, .lo = lo, .hi = hi, .innermost = -1};
+    PackLoops c = {.panel = number, .base = base, .lo = lo, .hi = hi, .innermost = -1};
     if (over >= 0)
         lo[over] = copy_blocks(e, v, c, over, len[last], at);
-    else if (!l->in_lanes && consecutive(e, v, v->ix[last]))
+    else if (!l->in_lanes && near(e, v, v->ix[last], SHUFFLED))
         c.lanes_over = last, c.width = (int)v->factor[last];
     if (over < 0 || lo[over]) copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);
     for (int i = 0; i < n; i++) v->ix[i]->at = was[i];
     bind_all(e);
+}
+
+/* What a pack of t holds: what its elements are made before they are used, where that is the same for all and a wider
+ * floating-point type, so that it is done once. */
+static DType held_type(Expr *e, const Tensor *t, char *seen)
+{
+    if (seen[e->id]) return DT_NONE;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD && e->load.t == t) return t->type;
+    DType all = DT_NONE;
+    for (int i = 0; i < te_nchildren(e); i++) {
+        Expr *x = te_child(e, i);
+        bool widened = e->op == EX_CAST && x->op == EX_LOAD && x->load.t == t && te_is_float(t->type) &&
+                       te_is_float((DType)e->type) && te_type[e->type].bits > te_type[t->type].bits;
+        DType h = widened ? (DType)e->type : held_type(x, t, seen);
+        if (h != DT_NONE) all = all == DT_NONE || all == h ? h : t->type;
+    }
+    return all;
 }
 
 static void stage_packed(Emit *e, const PlanStage *s)
@@ -368,7 +410,8 @@ static void stage_packed(Emit *e, const PlanStage *s)
     rank = y->n;
     for (int i = 0; i < y->n; i++)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, s->t->type, SCOPE_LOCAL, rank, shape, s->from->span);
+    DType held = held_type(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
+    v->buf = low_buffer(l, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
     copy_pack(e, v, len, s->from->span);
@@ -405,16 +448,20 @@ void emit_copies(Emit *e, Iter *it)
 
 /* ---- prefetches -----------------------------------------------------------------------------------------------------------
  */
-static void fetch(Emit *e, const PlanFetch *f)
+enum { LINE = 64, FEW = 16 };
+
+static LoopKind fetch_kind(const Lower *l, const Expr *extent)
 {
-    enum { LINE = 64, FEW = 16 };
+    int64_t n;
+    return ix_known(l, extent, &n) && n <= FEW ? LOOP_UNROLL : LOOP_SERIAL;
+}
+
+/* Every line of the box that the loops inside of this one touch. */
+static void fetch_box(Emit *e, const PlanFetch *f)
+{
     Lower *l = e->l;
-    Expr *now = f->at->at;
-    f->at->at = ix_op(l, EX_ADD, now, ix_int(l, f->distance));
     bind_all(e);
     Region g = region_touched(e->p, e->d, f->at, f->t);
-    f->at->at = now;
-    bind_all(e);
     int rank = f->t->rank, bits = te_type[f->t->type].bits;
     Loop *lp = NEW_ARRAY(l->mem, Loop, rank + 1);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, rank + 1);
@@ -423,11 +470,60 @@ static void fetch(Emit *e, const PlanFetch *f)
         ix[i] = ix_op(l, EX_ADD, g.lo[i], ix_var(l, lp[i].var));
     }
     low_emit(l, tile_prefetch(l->p, f->t, ix, plan_writes(e->d, f->t), f->from->span));
-    for (int i = rank - 1; i >= 0; i--) {
-        int64_t n;
-        bool few = ix_known(l, g.size[i], &n) && n <= FEW;
-        low_loop_end(l, &lp[i], i == rank - 1 ? LINE * 8 / bits : 1, few ? LOOP_UNROLL : LOOP_SERIAL, 0, NULL, 0);
+    for (int i = rank - 1; i >= 0; i--)
+        low_loop_end(l, &lp[i], i == rank - 1 ? LINE * 8 / bits : 1, fetch_kind(l, g.size[i]), 0, NULL, 0);
+}
+
+/* Its iterations follow each other in the result. */
+static bool along_row(const PlanDef *d, const Iter *it)
+{
+    while (it->kind != IT_ROOT) it = it->kind == IT_FUSED ? it->with : it->of;
+    return d->w->nix && it->var == d->w->ix[d->w->nix - 1];
+}
+
+/* Every line that the iterations write: where indices were fused, a tile is no box of the tensor. */
+static void fetch_tile(Emit *e, const PlanFetch *f)
+{
+    Lower *l = e->l;
+    PlanDef *d = e->d;
+    int n = 0, first = plan_index(d, f->at) + 1, bits = te_type[f->t->type].bits, rank;
+    Iter **open = NEW_ARRAY(l->mem, Iter *, d->loop.n + 1);
+    Loop *lp = NEW_ARRAY(l->mem, Loop, d->loop.n + 1);
+    for (int i = first; i < d->loop.n; i++)
+        if (!d->loop.at[i]->reduces) open[n++] = d->loop.at[i];
+    for (int i = 0; i < n; i++) {
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), iter_nominal(e->p, open[i]), f->from->span);
+        open[i]->at = ix_var(l, lp[i].var);
     }
+    bind_all(e);
+    Tensor *to;
+    Expr **ix = low_result_place(l, d->w, f->t, &to, &rank);
+    low_emit(l, tile_prefetch(l->p, to, ix, true, f->from->span));
+    for (int i = n - 1; i >= 0; i--) {
+        bool lines = along_row(d, open[i]) && open[i]->kind == IT_INNER;
+        low_loop_end(l, &lp[i], lines ? LINE * 8 / bits : 1, fetch_kind(l, iter_nominal(e->p, open[i])), 0, NULL, 0);
+        open[i]->at = NULL;
+    }
+}
+
+static bool any_fused(const PlanDef *d)
+{
+    for (int i = 0; i < d->iter.n; i++)
+        if (d->iter.at[i]->kind == IT_FUSED && !d->iter.at[i]->reduces) return true;
+    return false;
+}
+
+static void fetch(Emit *e, const PlanFetch *f)
+{
+    Lower *l = e->l;
+    Expr *now = f->at->at;
+    f->at->at = ix_op(l, EX_ADD, now, ix_int(l, f->distance));
+    if (plan_writes(e->d, f->t) && any_fused(e->d))
+        fetch_tile(e, f);
+    else
+        fetch_box(e, f);
+    f->at->at = now;
+    bind_all(e);
 }
 
 void emit_fetches(Emit *e, Iter *it)

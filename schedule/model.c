@@ -15,10 +15,12 @@ static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
+static int most_rows(const Target *t) { return t->vregs >= 32 ? 14 : 6; }
+
 static void register_tile(const Target *t, const Product *p, Blocks *b)
 {
     int lanes = target_lanes(t, p->bytes), regs = t->vregs;
-    b->mr = (int)least(most(p->m, 1), regs >= 32 ? 14 : 6);
+    b->mr = (int)least(most(p->m, 1), most_rows(t));
     int64_t nv = least((regs - 1) / (b->mr + 1), 8), need = (p->n + lanes - 1) / lanes;
     b->nr = (int)least(nv, most(need, 1)) * lanes;
 }
@@ -34,9 +36,11 @@ Blocks model_blocks(const Lower *l, const Product *p)
     b.split_k = p->k > b.kc + b.kc / 2;
     if (!b.split_k) b.kc = most(p->k, 1);
     b.mc = most(l2 / 2 / (b.kc * inner * p->bytes) / b.mr * b.mr, b.mr);
+    int64_t blocks = most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
+    b.mc = round_up((m + blocks - 1) / blocks, b.mr);
     int64_t share = round_up((m + l->threads * 4 - 1) / (l->threads * 4), b.mr);
-    if (l->threads > 1 && b.mc > share && m >= 2 * b.mr) b.mc = most(share, 2 * b.mr);
-    b.mc = least(b.mc, round_up(m, b.mr));
+    bool by_columns = blocks == 1 && n >= 8 * l->threads * b.nr; /* threads share these, then */
+    if (l->threads > 1 && b.mc > share && m >= 2 * b.mr && !by_columns) b.mc = most(share, 2 * b.mr);
     b.nc = least(round_up(n, b.nr), round_up(MOST_COLUMNS, b.nr));
     b.large = (double)m * (double)n * p->bytes > (double)l2 / 2;
     return b;
@@ -88,7 +92,8 @@ typedef struct Match {
     const Expr *red;
     const Reduce *r;
     const Expr *a, *b; /* reads: by rows, by columns */
-    bool copy_a, copy_b; /* not to be read by a kernel as they are */
+    bool copy_a, copy_b; /* not to be read by a kernel as they are: */
+    bool wide_a, wide_b; /* converted first */
     Axis i, j, k;
 } Match;
 
@@ -146,7 +151,8 @@ static bool match_axes(Lower *l, Match *m)
     /* The nearest index that only the left side depends on, and its like before it. */
     while (rows > 0 && !(te_uses_var(m->a, w->ix[rows - 1]) && !te_uses_var(m->b, w->ix[rows - 1]))) rows--;
     int first = run_of(w, rows, m->a, m->b);
-    if (cols == w->nix || first == rows) return false;
+    if (cols == w->nix) return false;
+    if (first == rows) rows = first = 0; /* a vector times a matrix: no rows */
     bool ok = true;
     for (int x = 0; x < w->nix; x++) {
         Axis any = {0};
@@ -159,7 +165,7 @@ static bool match_axes(Lower *l, Match *m)
 static bool match_product(Lower *l, const Work *w, Match *m)
 {
     Expr *red = plan_primary(l, w);
-    if (!red || w->def->seq || w->nix < 2 || w->snapshot) return false;
+    if (!red || w->def->seq || !w->nix || w->snapshot) return false;
     const Reduce *r = red->red;
     int p;
     DType t = (DType)r->body->type;
@@ -172,12 +178,14 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     bool swap = te_uses_var(x, j);
     *m = (Match){.w = w, .red = red, .r = r, .a = swap ? y : x, .b = swap ? x : y};
     if (!match_axes(l, m)) return false;
-    m->copy_a = !plain_indices(m->a) || !(swap ? as_y : as_x) || m->i.n > 1 || m->k.n > 1;
-    m->copy_b = !plain_indices(m->b) || !(swap ? as_x : as_y) || m->j.n > 1 || m->k.n > 1;
+    m->wide_a = !(swap ? as_y : as_x);
+    m->wide_b = !(swap ? as_x : as_y);
+    m->copy_a = !plain_indices(m->a) || m->i.n > 1 || m->k.n > 1;
+    m->copy_b = !plain_indices(m->b) || m->j.n > 1 || m->k.n > 1;
     return true;
 }
 
-static bool is_large(Lower *l, const Tensor *t)
+static bool is_large(const Lower *l, const Tensor *t)
 {
     double b = te_type[t->type].bits / 8.0;
     for (int k = 0; k < t->rank; k++) b *= (double)ix_guess(l, t->shape[k]);
@@ -202,8 +210,17 @@ static bool on_axis(const Axis *g, const Var *v)
     return false;
 }
 
+/* Few rows: the columns' operand is read once, and as memory likes it best: a few of its rows side by side from end to
+ * end, while the sums wait in a cache. */
+static bool streams(const Lower *l, const Match *m, const Blocks *b)
+{
+    return (m->i.known || !m->i.n) && m->i.guess <= b->mr && !m->copy_b && is_large(l, m->b->load.t) &&
+           plan_stride(l, m->b, m->j.var[m->j.n - 1]) == STRIDE_1;
+}
+
 static Blocks product_blocks(const Lower *l, const Match *m)
 {
+    enum { STREAMS = 4, VECTORS = 2 };
     Product p = {m->i.guess, m->j.guess, m->k.guess, 1, te_type[m->r->body->type].bits / 8};
     if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
     Blocks b = model_blocks(l, &p);
@@ -214,9 +231,16 @@ static Blocks product_blocks(const Lower *l, const Match *m)
     }
     if (!m->j.known) b.nc = round_up(MOST_COLUMNS, b.nr);
     b.large = b.large && b.split_k && !waits_apart;
+    if (!streams(l, m, &b)) return b;
+    b.streams = true;
+    b.large = false;
+    b.kc = m->k.known ? least(STREAMS, most(p.k, 1)) : STREAMS;
+    b.nr = VECTORS * target_lanes(l->target, p.bytes);
+    b.nc = l->threads > 1 ? round_up((m->j.guess + l->threads - 1) / l->threads, b.nr) : INT64_MAX;
     return b;
 }
 
+/* NULL: nothing to share out among rows, among columns. */
 static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char *io, const char *jo, Text *out)
 {
     const char *C = m->w->def->name;
@@ -227,23 +251,73 @@ static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char 
         return;
     }
     int64_t blocks = (m->i.guess + b->mc - 1) / b->mc;
-    bool rows = blocks >= 2 * l->threads || (blocks > 1 && m->j.guess / b->nr < l->threads);
-    text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
+    bool rows = io && (blocks >= 2 * l->threads || (blocks > 1 && m->j.guess / b->nr < l->threads));
+    if (rows || jo) text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
 }
 
-static void product_text(Lower *l, const Match *m, Text *out)
+/* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms. */
+static bool dots(const Lower *l, const Match *m)
 {
-    const char *C = m->w->def->name;
+    const Var *k = m->k.var[m->k.n - 1];
+    return !l->num.ordered && m->i.known && m->i.guess <= most_rows(l->target) && !m->copy_a && !m->copy_b &&
+           is_large(l, m->b->load.t) && plan_stride(l, m->a, k) == STRIDE_1 && plan_stride(l, m->b, k) == STRIDE_1;
+}
+
+static void dots_text(Lower *l, const Match *m, Text *out)
+{
+    enum { OPERANDS = 3, MOST = 8 }; /* registers that are no sums */
+    const char *C = m->w->def->name, *i = m->i.var[0]->name, *j = m->j.var[0]->name;
+    Namer n = {.l = l, .w = m->w, .r = m->r};
+    int64_t rows = most(m->i.guess, 1), cols = least(most((l->target->vregs - OPERANDS) / rows, 1), MOST);
+    const char *io = part(&n, i, "o"), *jo = part(&n, j, "o"), *ir = part(&n, i, "r"), *jr = part(&n, j, "r");
+    text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows, (long long)cols,
+                io, jo, ir, jr);
+    text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with dot;\n", C, ir, C, jr, C, m->k.var[0]->name);
+    if (l->threads > 1 && plan_work(l, m->w) >= 2e5) text_printf(out, "  parallel %s.%s;\n", C, jo);
+}
+
+static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
+{
+    const char *C = m->w->def->name, *j = m->j.var[0]->name, *k = m->k.var[0]->name, *jc = NULL, *js = j;
+    Namer n = {.l = l, .w = m->w, .r = m->r};
+    const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *jo = part(&n, j, "o"), *jr = part(&n, j, "r");
+    if (b->nc < m->j.guess) {
+        jc = part(&n, j, "c");
+        js = part(&n, j, "b");
+        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b->nc, jc, js);
+    }
+    text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b->kc, ko, ki);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail mask;\n", C, js, b->nr, jo, jr);
+    text_printf(out, "  order %s ", C);
+    for (int x = 0; x < m->w->nix; x++)
+        if (!on_axis(&m->j, m->w->ix[x])) text_printf(out, "%s, ", m->w->ix[x]->name);
+    text_printf(out, "%s%s%s, %s, %s, %s;\n", jc ? jc : "", jc ? ", " : "", ko, jo, jr, ki);
+    text_printf(out, "  vectorize %s.%s;\n  unroll %s.%s;\n", C, jr, C, ki);
+    parallel_text(l, m, b, NULL, jc, out);
+}
+
+/* False: nothing is known that suits it. */
+static bool product_text(Lower *l, const Match *m, Text *out)
+{
     Blocks b = product_blocks(l, m);
+    if (!m->i.n) {
+        if (b.streams) vector_text(l, m, &b, out);
+        return b.streams;
+    }
+    if (dots(l, m)) {
+        dots_text(l, m, out);
+        return true;
+    }
+    const char *C = m->w->def->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     const Var *lane = m->j.var[m->j.n - 1];
-    bool pack_a = m->copy_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
-    bool pack_b = m->copy_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    bool pack_a = m->copy_a || m->wide_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
+    bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = part(&n, k, "o"), *ki = part(&n, k, "i"), *io = part(&n, i, "o"), *im = part(&n, i, "m"),
                *jo = part(&n, j, "o"), *jr = part(&n, j, "r"), *ii = part(&n, i, "i"), *ir = part(&n, i, "r"), *jc = NULL, *js = j;
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
-    if (!m->j.known || m->j.guess > b.nc) {
+    if (b.streams ? b.nc < m->j.guess : !m->j.known || m->j.guess > b.nc) {
         jc = part(&n, j, "c");
         js = part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
@@ -256,13 +330,15 @@ static void product_text(Lower *l, const Match *m, Text *out)
         if (!on_axis(&m->i, m->w->ix[x]) && !on_axis(&m->j, m->w->ix[x])) text_printf(out, "%s, ", m->w->ix[x]->name);
     if (jc) text_printf(out, "%s, ", jc);
     text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
+    bool once = m->i.known && m->i.guess <= b.mc; /* no later block of rows reads a panel again */
     if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, ko, k, j, b.nr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once ? jo : ko, k, j, b.nr);
     if (pack_a)
         text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
     if (b.large) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
-    parallel_text(l, m, &b, io, jo, out);
+    parallel_text(l, m, &b, io, b.streams ? jc : jo, out);
+    return true;
 }
 
 /* ---- the whole op ----------------------------------------------------------------------------------------------- */
@@ -275,10 +351,11 @@ bool model_schedule(Lower *l, Text *out)
         if (!l->work[i].gone) only = &l->work[i], left++;
     Match m;
     if (left != 1 || !match_product(l, only, &m) || m.j.guess < target_lanes(l->target, 4) / 2) return false;
+    Text how = {.mem = l->mem};
+    if (!product_text(l, &m, &how)) return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)
         if (l->work[i].gone) text_printf(out, "  inline %s;\n", l->work[i].def->name);
-    product_text(l, &m, out);
-    text_add(out, "}\n");
+    text_printf(out, "%s}\n", how.s);
     return true;
 }

@@ -15,6 +15,7 @@ typedef struct Blocks {
     int64_t kc, mc, nc; /* blocks: of the first reduction variable, rows, columns (multiples of mr, nr) */
     bool split_k;
     bool large;         /* the result does not stay in l2 */
+    bool streams;       /* few rows: the columns' operand is read straight through */
 } Blocks;
 Blocks model_blocks(const Lower *l, const Product *p);
 

@@ -98,6 +98,7 @@ struct View {
     int nix; /* PACK */
     Iter **ix;
     const int64_t *factor;
+    Expr *panel, *place; /* PACK, while one is made: the panel, and where in it; else NULL */
 };
 
 /* ---- plan.c ---------------------------------------------------------------------------------------------------------

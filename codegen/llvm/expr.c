@@ -294,7 +294,7 @@ static Val in_bounds(Fn *f, const Expr *e, Val ix, LLVMValueRef extent)
     int64_t lo, hi, step, n, k;
     Cg *c = f->c;
     bool known = cg_range(c->op, e, &lo, &hi);
-    if (ix.kind == VAL_UNI && known && lo >= 0 && cg_known(extent, &n) && hi < n) return cg_uni(cg_int(c->i1, 1));
+    if (known && lo >= 0 && cg_known(extent, &n) && hi < n) return cg_uni(cg_int(c->i1, 1));
     if (ix.kind == VAL_AFF && known && cg_known(ix.step, &step) && step == 1) {
         LLVMValueRef lane = cg_iota(c, c->i32, f->lanes);
         LLVMValueRef below = LLVMBuildICmp(f->b, LLVMIntSLT, lane, lanes_below(f, ix.v, extent), "");
@@ -323,11 +323,28 @@ static void guard(Fn *f, const Expr *e, const Val *ix, LLVMValueRef *uni, LLVMVa
     }
 }
 
-static Val load_guarded(Fn *f, const Expr *e, const Val *ix)
+/* Whether the first and the last lane are in bounds, so that all are; NULL: not to be told so. */
+static LLVMValueRef ends_in_bounds(Fn *f, const Expr *e, const Val *ix)
+{
+    const Place *p = &f->place[e->load.t->id];
+    LLVMValueRef all = NULL;
+    if (f->lanes == 1 || f->mask.m) return NULL;
+    for (int i = 0; i < e->load.t->rank; i++) {
+        if (ix[i].kind == VAL_VEC) return NULL;
+        LLVMValueRef ok = LLVMBuildICmp(f->b, LLVMIntULT, ix[i].v, p->extent[i], "");
+        if (ix[i].kind == VAL_AFF) {
+            LLVMValueRef last = cg_add(f, ix[i].v, cg_mul(f, ix[i].step, cg_int(f->c->i64, f->lanes - 1)));
+            ok = LLVMBuildAnd(f->b, ok, LLVMBuildICmp(f->b, LLVMIntULT, last, p->extent[i], ""), "");
+        }
+        all = all ? LLVMBuildAnd(f->b, all, ok, "") : ok;
+    }
+    return all;
+}
+
+static Val load_some(Fn *f, const Expr *e, const Val *ix, Val off)
 {
     LLVMValueRef uni, vec;
     const Tensor *t = e->load.t;
-    Val off = cg_offset(f, t, ix);
     guard(f, e, ix, &uni, &vec);
     if (!uni && !vec) return cg_load(f, t, off, NULL, f->mask);
     Val x = cg_load(f, t, off, uni, vec ? cg_narrow(f, f->mask, vec) : f->mask);
@@ -345,6 +362,30 @@ static Val load_guarded(Fn *f, const Expr *e, const Val *ix)
     } else
         same_form(f, &x, &other);
     return cg_val(LLVMBuildSelect(f->b, all, x.v, other.v, ""));
+}
+
+/* Whole vectors away from the edges; there, lanes that are outside are left out. */
+static Val load_guarded(Fn *f, const Expr *e, const Val *ix)
+{
+    Val off = cg_place(f, e->load.t, e->arg);
+    LLVMValueRef inside = off.kind == VAL_AFF ? ends_in_bounds(f, e, ix) : NULL;
+    if (!inside) return load_some(f, e, ix, off);
+    LLVMBasicBlockRef whole = cg_block_new(f, "inside"), edge = cg_block_new(f, "edge"), join = cg_block_new(f, "join");
+    LLVMBuildCondBr(f->b, inside, whole, edge);
+    int mark = cg_mark(f);
+    cg_enter(f, whole);
+    LLVMValueRef v[2] = {cg_vec(f, cg_load(f, e->load.t, off, NULL, f->mask)), NULL};
+    LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(f->b), NULL};
+    cg_goto(f, join);
+    cg_enter(f, edge);
+    v[1] = cg_vec(f, load_some(f, e, ix, off));
+    cg_forget(f, mark);
+    from[1] = LLVMGetInsertBlock(f->b);
+    cg_goto(f, join);
+    cg_enter(f, join);
+    LLVMValueRef phi = LLVMBuildPhi(f->b, LLVMTypeOf(v[0]), "");
+    LLVMAddIncoming(phi, v, from, 2);
+    return cg_val(phi);
 }
 
 /* Every index is compared with its extent; lanes in which one fails report the first and load nothing. */
@@ -371,6 +412,7 @@ static Val load_gather(Fn *f, const Expr *e, const Val *ix)
 static Val load(Fn *f, const Expr *e)
 {
     const Tensor *t = e->load.t;
+    if (e->flag == LOAD_PROVED && !e->load.other) return cg_load(f, t, cg_place(f, t, e->arg), NULL, f->mask);
     Val *ix = NEW_ARRAY(f->c->mem, Val, t->rank + 1);
     for (int i = 0; i < t->rank; i++) ix[i] = cg_expr(f, e->arg[i]);
     if (e->flag == LOAD_GUARDED || e->load.other) return load_guarded(f, e, ix);

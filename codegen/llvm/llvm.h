@@ -241,6 +241,8 @@ void cg_fn_drop(Fn *f);
 /* ---- parallel.c -----------------------------------------------------------------------------------------------------
  */
 void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi);
+bool cg_is_apart(Fn *f, const Block *b, int at); /* a copy that a kernel follows in its block */
+void cg_apart(Fn *f, const Stmt *s);             /* the loop as a function of its own */
 
 /* ---- layout.c: where buffers live
  * ------------------------------------------------------------------------------------ */

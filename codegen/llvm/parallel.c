@@ -132,7 +132,7 @@ static LLVMValueRef task(const Fn *f, const Stmt *s, const Uses *u)
     Fn *g = cg_fn_new(c, name, c->task_type, true);
     Closure k = {LLVMGetParam(g->fn, 0), 0};
     g->worker = LLVMGetParam(g->fn, 3);
-    g->in_parallel = true;
+    g->in_parallel = s->loop.kind == LOOP_PARALLEL || f->in_parallel;
     LLVMValueRef lo = take(g, &k, c->i64);
     unpack(f, g, u, &k);
     cg_debug_at(g, s->span);
@@ -147,7 +147,11 @@ static LLVMValueRef task(const Fn *f, const Stmt *s, const Uses *u)
     return g->fn;
 }
 
-void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
+typedef struct Task {
+    LLVMValueRef fn, n, closure; /* iterations 0 … n - 1 */
+} Task;
+
+static Task make_task(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
 {
     Cg *c = f->c;
     const TeOp *op = c->op;
@@ -160,11 +164,24 @@ void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
     Closure k = {cg_alloca(f, c->i64, 4 + op->nvars + op->ntensors), 0};
     give(f, &k, lo);
     fill(f, &u, &k);
+    return (Task){fn, n, k.at};
+}
 
+static void call_task(Fn *f, const Task *t, LLVMValueRef worker)
+{
+    Cg *c = f->c;
+    LLVMValueRef args[] = {t->closure, cg_int(c->i64, 0), t->n, worker};
+    LLVMBuildCall2(f->b, c->task_type, t->fn, args, 4, "");
+}
+
+void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
+{
+    Cg *c = f->c;
+    Task t = make_task(f, s, lo, hi);
     LLVMBasicBlockRef ask = cg_block_new(f, "pool"), shared = cg_block_new(f, "threads"),
                       alone = cg_block_new(f, "alone"), join = cg_block_new(f, "joined");
     LLVMValueRef pool = cg_member(f, f->call, offsetof(tensorcc_call, pool), c->ptr);
-    LLVMValueRef single = LLVMBuildICmp(f->b, LLVMIntSLE, n, cg_int(c->i64, 1), "");
+    LLVMValueRef single = LLVMBuildICmp(f->b, LLVMIntSLE, t.n, cg_int(c->i64, 1), "");
     LLVMBuildCondBr(f->b, LLVMBuildOr(f->b, single, LLVMBuildIsNull(f->b, pool, ""), ""), alone, ask);
     cg_enter(f, ask);
     LLVMValueRef threads = cg_member(f, pool, offsetof(tensorcc_pool, threads), c->i32);
@@ -173,12 +190,86 @@ void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
     LLVMValueRef self = cg_member(f, pool, offsetof(tensorcc_pool, self), c->ptr);
     LLVMValueRef run = cg_member(f, pool, offsetof(tensorcc_pool, parallel_for), c->ptr);
     LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->ptr};
-    LLVMValueRef many[] = {self, n, fn, k.at};
+    LLVMValueRef many[] = {self, t.n, t.fn, t.closure};
     LLVMBuildCall2(f->b, LLVMFunctionType(c->none, in, 4, 0), run, many, 4, "");
     cg_goto(f, join);
     cg_enter(f, alone);
-    LLVMValueRef one[] = {k.at, cg_int(c->i64, 0), n, cg_int(c->i32, 0)};
-    LLVMBuildCall2(f->b, c->task_type, fn, one, 4, "");
+    call_task(f, &t, cg_int(c->i32, 0));
     cg_goto(f, join);
     cg_enter(f, join);
+}
+
+/* ---- copies apart ------------------------------------------------------------------------------------------------------
+ * Beside a kernel, a copy keeps vectors of constants in registers that the kernel's accumulators need. As a function of
+ * its own it has all of them for itself, and so has the kernel. */
+enum { APART = 512 }; /* elements; fewer are not worth a call */
+
+typedef struct Shape {
+    bool vectors, stores, updates, other;
+    double trips; /* of its innermost statement */
+} Shape;
+
+static void shape_of(Fn *f, const Block *b, double trips, Shape *x)
+{
+    for (int i = 0; i < b->n; i++) {
+        const Stmt *s = b->at[i];
+        int64_t lo, hi, from, to;
+        double n = 16;
+        switch (s->kind) {
+        case ST_FOR:
+            if (cg_range(f->c->op, s->loop.var->hi, &lo, &hi) && cg_range(f->c->op, s->loop.var->lo, &from, &to))
+                n = (double)(hi - from);
+            x->vectors |= s->loop.kind == LOOP_VECTOR;
+            x->other |= s->loop.kind == LOOP_PARALLEL;
+            shape_of(f, &s->loop.body, trips * n, x);
+            break;
+        case ST_IF:
+            shape_of(f, &s->branch.then, trips, x);
+            shape_of(f, &s->branch.els, trips, x);
+            break;
+        case ST_STORE:
+            x->stores = true;
+            x->other |= s->store.buf->scope == SCOPE_REG;
+            if (trips > x->trips) x->trips = trips;
+            break;
+        case ST_UPDATE: x->updates = true; break;
+        case ST_PREFETCH:
+        case ST_COUNT: break;
+        case ST_INSERT:
+        case ST_LET:
+        case ST_ALLOC: x->other = true; break;
+        }
+    }
+}
+
+static bool in_registers(const Fn *f, const Stmt *s)
+{
+    const TeOp *op = f->c->op;
+    Uses u = {op, NEW_ARRAY(f->c->mem, bool, op->nexprs + 1), NEW_ARRAY(f->c->mem, bool, op->nvars + 1),
+              NEW_ARRAY(f->c->mem, bool, op->ntensors + 1)};
+    block_uses(&u, &s->loop.body);
+    for (int i = op->nparams; i < op->ntensors; i++)
+        if (u.tensor[i] && op->tensor[i]->scope == SCOPE_REG) return true;
+    return false;
+}
+
+bool cg_is_apart(Fn *f, const Block *b, int at)
+{
+    const Stmt *s = b->at[at];
+    if (f->lanes > 1 || s->kind != ST_FOR || s->loop.kind != LOOP_SERIAL) return false;
+    Shape copy = {0}, rest = {0};
+    shape_of(f, &(Block){.n = 1, .at = (Stmt **)&b->at[at]}, 1, &copy);
+    if (!copy.vectors || !copy.stores || copy.updates || copy.other || copy.trips < APART) return false;
+    for (int i = at + 1; i < b->n; i++)
+        if (b->at[i]->kind == ST_FOR) shape_of(f, &(Block){.n = 1, .at = (Stmt **)&b->at[i]}, 1, &rest);
+    return rest.vectors && rest.updates && !in_registers(f, s);
+}
+
+void cg_apart(Fn *f, const Stmt *s)
+{
+    int mark = cg_mark(f);
+    LLVMValueRef lo = cg_scalar(f, s->loop.var->lo), hi = cg_scalar(f, s->loop.var->hi);
+    cg_forget(f, mark);
+    Task t = make_task(f, s, lo, hi);
+    call_task(f, &t, f->worker);
 }

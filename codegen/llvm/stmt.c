@@ -207,7 +207,11 @@ void cg_stmt(Fn *f, const Stmt *s)
 /* Lets and buffers end with their block. */
 void cg_block(Fn *f, const Block *b)
 {
-    for (int i = 0; i < b->n; i++) cg_stmt(f, b->at[i]);
+    for (int i = 0; i < b->n; i++)
+        if (cg_is_apart(f, b, i))
+            cg_apart(f, b->at[i]);
+        else
+            cg_stmt(f, b->at[i]);
     for (int i = 0; i < b->n; i++) {
         const Stmt *s = b->at[i];
         if (s->kind == ST_LET) f->var[s->let.var->id] = (Val){0};
