@@ -110,7 +110,7 @@ int isa_width(const IsaInst *in, const IsaOperand *o, int warp)
     case IW_T: return width_of_type(t0);
     case IW_T2: return width_of_type(t1);
     case IW_2: return 2;
-    case IW_C: return registers(32, 32 << isa_mod_of(in, IG_COUNT), warp);
+    case IW_C: return registers(32, 32 << isa_mod_of(in, IG_TILES), warp);
     case IW_MD:
         if (group) s.m = 16;
         return isa_fragment_registers(IFR_D, s, isa_type[t0].bits, warp);

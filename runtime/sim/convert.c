@@ -1,15 +1,15 @@
 /* convert: conversions, packing, and arithmetic with a directed rounding: one lane at a time, exactly.
  *
- * Directed arithmetic sets the processor's rounding mode around each operation; operands and results go through volatile
- * variables so that nothing moves across the change. */
+ * Directed arithmetic sets the processor's rounding mode around each operation; operands and results go through
+ * volatile variables so that nothing moves across the change. */
 #include "runtime/sim/sim_float.h"
 #include "runtime/sim/sim_priv.h"
 
 #include <fenv.h>
 
-#define L       (int)in->lanes
-#define U64(r)  ((uint64_t)r[i] | (uint64_t)r[i + L] << 32)
-#define UNUSED  (void)a, (void)b, (void)c
+#define L      (int)in->lanes
+#define U64(r) ((uint64_t)r[i] | (uint64_t)r[i + L] << 32)
+#define UNUSED (void)a, (void)b, (void)c
 
 static const int modes[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};
 
@@ -89,7 +89,8 @@ static void unpack(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint
 {
     UNUSED;
     int to = in->in.mod[0], from = in->in.mod[1], bits = isa_type[from].bits, shift = in->in.number * bits;
-    for (int i = 0; i < L; i++) d[i] = (uint32_t)convert(to, from, a[i] >> shift & ((UINT64_C(1) << bits) - 1), 0, false);
+    for (int i = 0; i < L; i++)
+        d[i] = (uint32_t)convert(to, from, a[i] >> shift & ((UINT64_C(1) << bits) - 1), 0, false);
 }
 
 SimAlu *sim_convert(const IsaInst *in)

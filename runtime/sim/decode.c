@@ -6,7 +6,6 @@
 
 typedef struct Decoder {
     SimRun *run;
-    IsaMem *mem;
     const uint8_t *params;
     uint32_t used; /* of the pool */
 } Decoder;
@@ -76,49 +75,6 @@ static SimSource source(Decoder *d, const SimInst *s, const IsaOperand *o)
     return x;
 }
 
-static void fragment(Decoder *d, SimFragment **to, IsaFragment f, IsaShape s, int bits, int rows, int cols)
-{
-    *to = isa_alloc(d->mem, sizeof **to * (size_t)rows * (size_t)cols);
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++) {
-            int reg, lane, bit;
-            isa_fragment_place(f, s, bits, d->run->lanes, i, j, &reg, &lane, &bit);
-            (*to)[i * cols + j] = (SimFragment){(uint16_t)reg, (uint8_t)lane, (uint8_t)bit};
-        }
-}
-
-/* Two bits for each element that a holds, in the order of the lane's registers and their bits. */
-static void metadata(Decoder *d, SimMma *x, IsaShape s, int bits)
-{
-    int per = 32 / bits, half = s.k / 2;
-    IsaShape sparse = {s.m, s.n, half};
-    x->e = isa_alloc(d->mem, sizeof *x->e * (size_t)s.m * (size_t)half);
-    for (int i = 0; i < s.m; i++)
-        for (int j = 0; j < half; j++) {
-            int reg, lane, bit;
-            isa_fragment_place(IFR_A, sparse, bits, 32, i, j, &reg, &lane, &bit);
-            int at = 2 * (reg * per + bit / bits), place = at / 32 * 32 + lane;
-            x->e[i * half + j] = (SimFragment){(uint16_t)(place / d->run->lanes), (uint8_t)(place % d->run->lanes), (uint8_t)(at % 32)};
-        }
-}
-
-static void matrix(Decoder *d, SimInst *s)
-{
-    const IsaInst *in = &s->in;
-    IsaShape sh = isa_shape(in->mod[0]);
-    bool group = isa_row[in->op].rule == IR_WGMMA;
-    if (group) sh.m = 16;
-    int td = in->mod[1], ta = in->mod[2], tb = in->mod[3];
-    SimMma *x = s->mma = isa_alloc(d->mem, sizeof *x);
-    *x = (SimMma){.m = sh.m, .n = sh.n, .k = sh.k};
-    IsaShape a = sh;
-    if (in->op == G9_MMASP) a.k /= 2;
-    if (in->op != G9_WGMMA) fragment(d, &x->a, IFR_A, a, isa_type[ta].bits, sh.m, a.k);
-    if (!group) fragment(d, &x->b, IFR_B, sh, isa_type[tb].bits, sh.k, sh.n);
-    fragment(d, &x->d, IFR_D, sh, isa_type[td].bits, sh.m, sh.n);
-    if (in->op == G9_MMASP) metadata(d, x, sh, isa_type[ta].bits);
-}
-
 static void decode(Decoder *d, uint32_t i, SimInst *s)
 {
     const SimRun *r = d->run;
@@ -155,14 +111,18 @@ static void decode(Decoder *d, uint32_t i, SimInst *s)
             *x = source(d, s, o);
             prepared |= x->neg || x->abs || x->ftz || (x->where == SRC_UREG && !s->uniform);
         } else if (o->kind >= IO_GLOBAL && o->kind <= IO_PARAM && o->slot == IS_A) {
-            bool wide = (o->kind == IO_GLOBAL || o->kind == IO_GLOBALH) ? in->r[IS_B] == ISA_URZ : o->kind == IO_GLOBAL1;
+            bool wide =
+                (o->kind == IO_GLOBAL || o->kind == IO_GLOBALH) ? in->r[IS_B] == ISA_URZ : o->kind == IO_GLOBAL1;
             SimSource *x = &s->src[0];
             *x = (SimSource){.width = wide ? 2 : 1, .where = in->r[IS_A] == ISA_RZ ? SRC_POOL : SRC_REGS};
             x->off = in->r[IS_A] == ISA_RZ ? 0 : in->r[IS_A] * (uint32_t)r->lanes;
         }
     }
     s->plain = !prepared && !s->ftz && !s->clamp;
-    if (row->rule == IR_MMA || row->rule == IR_WGMMA) matrix(d, s);
+    if (row->rule == IR_MMA || row->rule == IR_WGMMA) {
+        IsaShape sh = isa_shape(in->mod[0]);
+        s->mma = (SimMma){row->rule == IR_WGMMA ? 16 : sh.m, sh.n, sh.k};
+    }
 }
 
 bool sim_decode(SimRun *r, IsaMem *mem)
@@ -172,7 +132,7 @@ bool sim_decode(SimRun *r, IsaMem *mem)
     r->code = isa_alloc(mem, sizeof *r->code * n);
     r->pool = isa_alloc(mem, words * sizeof *r->pool);
     if (!r->code || !r->pool) return false;
-    Decoder d = {.run = r, .mem = mem, .params = r->launch->params, .used = (uint32_t)(ZERO_ROWS * r->lanes)};
+    Decoder d = {.run = r, .params = r->launch->params, .used = (uint32_t)(ZERO_ROWS * r->lanes)};
     for (uint32_t i = 0; i < n; i++) decode(&d, i, &r->code[i]);
     return true;
 }

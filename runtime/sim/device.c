@@ -33,6 +33,7 @@ void sim_device_free(SimDevice *d)
     if (d->shadow) munmap(d->shadow, d->bytes / 8);
     pthread_mutex_destroy(&d->lock);
     free(d->allocation);
+    rt_pool_free(d->pool);
     free(d);
 }
 
@@ -57,7 +58,7 @@ static uint64_t take(SimDevice *d, uint64_t bytes)
         d->cap = cap;
     }
     memmove(&d->allocation[i + 1], &d->allocation[i], sizeof *d->allocation * (size_t)(d->nallocations - i));
-    d->allocation[i] = (SimAllocation){at, bytes};
+    d->allocation[i] = (SimAllocation){.address = at, .bytes = bytes};
     d->nallocations++;
     return at;
 }
@@ -72,7 +73,7 @@ uint64_t sim_malloc(SimDevice *d, uint64_t bytes)
     return at;
 }
 
-static int find(const SimDevice *d, uint64_t address)
+int sim_find(const SimDevice *d, uint64_t address)
 {
     int lo = 0, hi = d->nallocations;
     while (lo < hi) {
@@ -88,7 +89,8 @@ static int find(const SimDevice *d, uint64_t address)
 /* Whole pages go back to the host, which gives zeros the next time; the rest is cleared. */
 static void clear(uint8_t *p, uint64_t bytes)
 {
-    uint64_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page - (uintptr_t)p, to = ((uintptr_t)p + bytes) / page * page - (uintptr_t)p;
+    uint64_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page - (uintptr_t)p,
+             to = ((uintptr_t)p + bytes) / page * page - (uintptr_t)p;
     if (from >= to || from > bytes) {
         memset(p, 0, bytes);
         return;
@@ -101,7 +103,7 @@ static void clear(uint8_t *p, uint64_t bytes)
 bool sim_free(SimDevice *d, uint64_t address)
 {
     pthread_mutex_lock(&d->lock);
-    int i = find(d, address);
+    int i = sim_find(d, address);
     bool ok = i >= 0 && d->allocation[i].address == address;
     if (ok) {
         uint64_t bytes = (d->allocation[i].bytes + ALIGN - 1) / ALIGN * ALIGN, off = address - SIM_BASE;
@@ -117,7 +119,7 @@ bool sim_free(SimDevice *d, uint64_t address)
 void *sim_host(SimDevice *d, uint64_t address, uint64_t bytes, bool writes)
 {
     pthread_mutex_lock(&d->lock);
-    int i = find(d, address);
+    int i = sim_find(d, address);
     bool ok = i >= 0 && address - d->allocation[i].address <= d->allocation[i].bytes &&
               bytes <= d->allocation[i].bytes - (address - d->allocation[i].address);
     pthread_mutex_unlock(&d->lock);
@@ -127,7 +129,8 @@ void *sim_host(SimDevice *d, uint64_t address, uint64_t bytes, bool writes)
         for (uint64_t b = off; b < off + bytes && (b & 7 || b == off); b++) d->shadow[b / 8] |= (uint8_t)(1 << (b & 7));
         uint64_t from = (off + 7) / 8, to = (off + bytes) / 8;
         if (to > from) memset(d->shadow + from, 255, to - from);
-        for (uint64_t b = to * 8 > off ? to * 8 : off; b < off + bytes; b++) d->shadow[b / 8] |= (uint8_t)(1 << (b & 7));
+        for (uint64_t b = to * 8 > off ? to * 8 : off; b < off + bytes; b++)
+            d->shadow[b / 8] |= (uint8_t)(1 << (b & 7));
     }
     return d->memory + off;
 }

@@ -2,7 +2,8 @@
 #include "runtime/sim/sim_float.h"
 #include "runtime/sim/sim_priv.h"
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+/* ---- rows
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void apply_signs(uint32_t *to, const uint32_t *from, const SimSource *s, int lanes)
 {
@@ -51,7 +52,8 @@ uint32_t sim_lane(SimWarp *w, const SimInst *in, int slot, int lane)
 {
     const SimSource *s = &in->src[slot];
     if (s->where == SRC_UREG) return w->ureg[s->off];
-    return s->where == SRC_REGS ? w->regs[s->off + (uint32_t)lane] : w->block->cluster->run->pool[s->off + (uint32_t)lane];
+    return s->where == SRC_REGS ? w->regs[s->off + (uint32_t)lane]
+                                : w->block->cluster->run->pool[s->off + (uint32_t)lane];
 }
 
 void sim_write_row(SimWarp *w, uint32_t off, const uint32_t *from, uint64_t mask)
@@ -75,7 +77,8 @@ void sim_write_pred(SimWarp *w, unsigned p, uint64_t value, uint64_t mask)
 
 static uint64_t read_pred(const SimWarp *w, unsigned p) { return p & 8 ? ~w->p[p & 7] : w->p[p & 7]; }
 
-/* ---- arithmetic ----------------------------------------------------------------------------------------------------------- */
+/* ---- arithmetic
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void clamp_f32(uint32_t *d, const SimInst *in)
 {
@@ -141,7 +144,8 @@ SimNext sim_exec_alu(SimWarp *w, const SimInst *in, uint64_t mask)
         in->alu(w->scratch[3], a, b, c, in);
         if (in->ftz || in->clamp) finish(w->scratch[3], in);
     }
-    for (int k = 0; k < in->dwidth; k++) sim_write_row(w, in->d + (uint32_t)(k * in->lanes), w->scratch[3] + k * in->lanes, mask);
+    for (int k = 0; k < in->dwidth; k++)
+        sim_write_row(w, in->d + (uint32_t)(k * in->lanes), w->scratch[3] + k * in->lanes, mask);
     return SIM_GO;
 }
 
@@ -163,7 +167,8 @@ SimNext sim_exec_uniform_alu(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- predicates and selection ------------------------------------------------------------------------------------------------ */
+/* ---- predicates and selection
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint64_t join(uint64_t x, uint64_t p, int how) { return how == 0 ? x & p : how == 1 ? x | p : x ^ p; }
 
@@ -252,7 +257,8 @@ SimNext sim_exec_r2p(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- special registers --------------------------------------------------------------------------------------------------------- */
+/* ---- special registers
+ * --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t special(const SimWarp *w, uint32_t which, int lane, uint64_t mask)
 {
@@ -264,9 +270,15 @@ static uint64_t special(const SimWarp *w, uint32_t which, int lane, uint64_t mas
     case ISR_TID_X: return t % r->block[0];
     case ISR_TID_Y: return t / r->block[0] % r->block[1];
     case ISR_TID_Z: return t / r->block[0] / r->block[1];
-    case ISR_NTID_X: case ISR_NTID_Y: case ISR_NTID_Z: return r->block[which - ISR_NTID_X];
-    case ISR_CTAID_X: case ISR_CTAID_Y: case ISR_CTAID_Z: return b->id[which - ISR_CTAID_X];
-    case ISR_NCTAID_X: case ISR_NCTAID_Y: case ISR_NCTAID_Z: return r->grid[which - ISR_NCTAID_X];
+    case ISR_NTID_X:
+    case ISR_NTID_Y:
+    case ISR_NTID_Z: return r->block[which - ISR_NTID_X];
+    case ISR_CTAID_X:
+    case ISR_CTAID_Y:
+    case ISR_CTAID_Z: return b->id[which - ISR_CTAID_X];
+    case ISR_NCTAID_X:
+    case ISR_NCTAID_Y:
+    case ISR_NCTAID_Z: return r->grid[which - ISR_NCTAID_X];
     case ISR_CRANK: return (uint64_t)b->rank;
     case ISR_CSIZE: return (uint64_t)r->cluster_blocks;
     case ISR_CID: return b->cluster->number;
@@ -350,7 +362,8 @@ SimNext sim_exec_mapa(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- between lanes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- between lanes
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 SimNext sim_exec_shfl(SimWarp *w, const SimInst *in, uint64_t mask)
 {
@@ -408,7 +421,8 @@ SimNext sim_exec_match(SimWarp *w, const SimInst *in, uint64_t mask)
     uint64_t m[LANES_MOST] = {0}, any = 0;
     for (int i = 0; i < lanes; i++)
         for (int j = 0; j < lanes; j++)
-            if ((mask >> i & mask >> j & 1) && a[i] == a[j] && (!wide || a[i + lanes] == a[j + lanes])) m[i] |= UINT64_C(1) << j;
+            if ((mask >> i & mask >> j & 1) && a[i] == a[j] && (!wide || a[i + lanes] == a[j + lanes]))
+                m[i] |= UINT64_C(1) << j;
     if (in->in.mod[0]) { /* all */
         bool all = m[__builtin_ctzll(mask)] == mask;
         for (int i = 0; i < lanes; i++) m[i] = all ? mask : 0;
@@ -457,7 +471,8 @@ SimNext sim_exec_elect(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- who executes what ----------------------------------------------------------------------------------------------------------------- */
+/* ---- who executes what
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 SimExec *sim_exec(const IsaInst *in)
 {
@@ -476,4 +491,4 @@ enum {
 #undef RUNS
     LINES
 };
-_Static_assert(LINES == G9_COUNT, "every instruction has an executor");
+_Static_assert((int)LINES == (int)G9_COUNT, "every instruction has an executor");

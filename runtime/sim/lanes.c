@@ -1,5 +1,5 @@
-/* lanes: what arithmetic instructions compute. lanes_body.h holds it once; here it is compiled for AVX2 with FMA and warps
- * of 32, and for any processor and any number of lanes, and chosen when a kernel is decoded. */
+/* lanes: what arithmetic instructions compute. lanes_body.h holds it once; here it is compiled for AVX2 with FMA and
+ * warps of 32, and for any processor and any number of lanes, and chosen when a kernel is decoded. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")
 #define INDEPENDENT _Pragma("GCC ivdep")
@@ -21,8 +21,8 @@
 
 #ifdef __x86_64__
 #define NAME(x) x##_avx2
-#define TARGET __attribute__((target("avx2,fma")))
-#define L 32
+#define TARGET  __attribute__((target("avx2,fma")))
+#define L       32
 #include "runtime/sim/lanes_body.h"
 static bool fast(int lanes) { return lanes == 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #define CHOOSE(name, in, lanes) (fast(lanes) ? name##_avx2(in) : name##_any(in))

@@ -1,7 +1,9 @@
-/* lanes_body: arithmetic over the lanes of a warp; expanded by lanes.c with L (lanes), TARGET and NAME set. No guard. */
+/* lanes_body: arithmetic over the lanes of a warp; expanded by lanes.c with L (lanes), TARGET and NAME set. No guard.
+ */
 
 #define ALU(name, ...)                                                                                                 \
-    TARGET static void NAME(name)(uint32_t * d, const uint32_t *a, const uint32_t *b, const uint32_t *c, const SimInst *in) \
+    TARGET static void NAME(name)(uint32_t * d, const uint32_t *a, const uint32_t *b, const uint32_t *c,               \
+                                  const SimInst *in)                                                                   \
     {                                                                                                                  \
         (void)a, (void)b, (void)c, (void)in;                                                                           \
         INDEPENDENT                                                                                                    \
@@ -14,31 +16,34 @@
         d[i] = (uint32_t)x_;                                                                                           \
         d[i + L] = (uint32_t)(x_ >> 32);                                                                               \
     }
-#define U64(r)       ((uint64_t)r[i] | (uint64_t)r[i + L] << 32)
-#define S64(r)       ((int64_t)U64(r))
-#define S32(r)       ((int32_t)r[i])
-#define F32(r)       bits_f32(r[i])
-#define F64(r)       bits_f64(U64(r))
-#define WF32(x)      W32(canonical_f32(x))
-#define WF64(x)      W64(canonical_f64(x))
-#define LO_S(r)      ((int32_t)(int16_t)r[i])
-#define HI_S(r)      ((int32_t)r[i] >> 16)
-#define LO_U(r)      (r[i] & 0xffff)
-#define HI_U(r)      (r[i] >> 16)
-#define W2(lo, hi)   W32(((uint32_t)(lo) & 0xffff) | (uint32_t)(hi) << 16)
+#define U64(r)                   ((uint64_t)r[i] | (uint64_t)r[i + L] << 32)
+#define S64(r)                   ((int64_t)U64(r))
+#define S32(r)                   ((int32_t)r[i])
+#define F32(r)                   bits_f32(r[i])
+#define F64(r)                   bits_f64(U64(r))
+#define WF32(x)                  W32(canonical_f32(x))
+#define WF64(x)                  W64(canonical_f64(x))
+#define LO_S(r)                  ((int32_t)(int16_t)r[i])
+#define HI_S(r)                  ((int32_t)r[i] >> 16)
+#define LO_U(r)                  (r[i] & 0xffff)
+#define HI_U(r)                  (r[i] >> 16)
+#define W2(lo, hi)               W32(((uint32_t)(lo)&0xffff) | (uint32_t)(hi) << 16)
 #define CLAMP_TO(x, least, most) ((x) < (least) ? (least) : (x) > (most) ? (most) : (x))
 
-/* ---- integers ------------------------------------------------------------------------------------------------------- */
+/* ---- integers -------------------------------------------------------------------------------------------------------
+ */
 ALU(add_32, W32(a[i] + b[i] + c[i]))
 ALU(add_64, W64(U64(a) + U64(b) + U64(c)))
 ALU(add_x2, W2(a[i] + b[i] + c[i], HI_U(a) + HI_U(b) + HI_U(c)))
 ALU(add_sat_s32, int64_t s = (int64_t)S32(a) + S32(b) + S32(c); W32(CLAMP_TO(s, INT32_MIN, INT32_MAX)))
 ALU(add_sat_u32, uint64_t s = (uint64_t)a[i] + b[i] + c[i]; W32(s > UINT32_MAX ? UINT32_MAX : s))
 ALU(add_sat_s64, __int128 s = (__int128)S64(a) + S64(b) + S64(c); W64(CLAMP_TO(s, INT64_MIN, INT64_MAX)))
-ALU(add_sat_u64, unsigned __int128 s = (unsigned __int128)U64(a) + U64(b) + U64(c); W64(s > UINT64_MAX ? UINT64_MAX : s))
+ALU(add_sat_u64, unsigned __int128 s = (unsigned __int128)U64(a) + U64(b) + U64(c);
+    W64(s > UINT64_MAX ? UINT64_MAX : s))
 ALU(add_sat_s16, int32_t s = LO_S(a) + LO_S(b) + LO_S(c), t = HI_S(a) + HI_S(b) + HI_S(c);
     W2(CLAMP_TO(s, -32768, 32767), CLAMP_TO(t, -32768, 32767)))
-ALU(add_sat_u16, uint32_t s = LO_U(a) + LO_U(b) + LO_U(c), t = HI_U(a) + HI_U(b) + HI_U(c); W2(s > 65535 ? 65535 : s, t > 65535 ? 65535 : t))
+ALU(add_sat_u16, uint32_t s = LO_U(a) + LO_U(b) + LO_U(c), t = HI_U(a) + HI_U(b) + HI_U(c);
+    W2(s > 65535 ? 65535 : s, t > 65535 ? 65535 : t))
 ALU(mul_32, W32(a[i] * b[i]))
 ALU(mul_64, W64(U64(a) * U64(b)))
 ALU(mul_x2, W2(a[i] * b[i], HI_U(a) * HI_U(b)))
@@ -58,8 +63,9 @@ ALU(madhi_u64, W64((uint64_t)((unsigned __int128)U64(a) * U64(b) >> 64) + U64(c)
 ALU(madw_s32, W64((uint64_t)((int64_t)S32(a) * S32(b)) + U64(c)))
 ALU(madw_u32, W64((uint64_t)a[i] * b[i] + U64(c)))
 #define BYTE_S(x, n) ((uint32_t)(int32_t)(int8_t)((x) >> 8 * (n)))
-#define BYTE_U(x, n) ((x) >> 8 * (n) & 255)
-#define DOT(X, Y) W32(c[i] + X(a[i], 0) * Y(b[i], 0) + X(a[i], 1) * Y(b[i], 1) + X(a[i], 2) * Y(b[i], 2) + X(a[i], 3) * Y(b[i], 3))
+#define BYTE_U(x, n) ((x) >> 8 * (n)&255)
+#define DOT(X, Y)                                                                                                      \
+    W32(c[i] + X(a[i], 0) * Y(b[i], 0) + X(a[i], 1) * Y(b[i], 1) + X(a[i], 2) * Y(b[i], 2) + X(a[i], 3) * Y(b[i], 3))
 ALU(dot_ss, DOT(BYTE_S, BYTE_S))
 ALU(dot_su, DOT(BYTE_S, BYTE_U))
 ALU(dot_us, DOT(BYTE_U, BYTE_S))
@@ -113,19 +119,22 @@ ALU(brev_64, uint64_t x = U64(a); REVERSE(x) W64(x))
 ALU(bfe_u32, FIELD_OF(b[i]) uint32_t x = p < 32 ? a[i] >> (p & 31) : 0; W32(n < 32 ? x & ((1u << (n & 31)) - 1) : x))
 ALU(bfe_s32, FIELD_OF(b[i]) uint32_t x = (uint32_t)(S32(a) >> (p < 32 ? p : 31)), up = n < 32 ? 32 - n : 0;
     W32(n == 0 ? 0 : (int32_t)(x << (up & 31)) >> (up & 31)))
-ALU(bfi_32, FIELD_OF(b[i]) uint64_t m = n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (n & 63)) - 1; uint32_t mask = p < 32 ? (uint32_t)(m << (p & 31)) : 0;
+ALU(bfi_32, FIELD_OF(b[i]) uint64_t m = n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (n & 63)) - 1;
+    uint32_t mask = p < 32 ? (uint32_t)(m << (p & 31)) : 0;
     W32((c[i] & ~mask) | ((uint32_t)((uint64_t)a[i] << (p & 31)) & mask)))
 ALU(lea_u32, W32(b[i] + (a[i] << in->in.number)))
 ALU(lea_u64, W64(U64(b) + ((uint64_t)a[i] << in->in.number)))
 ALU(lea_s64, W64(U64(b) + ((uint64_t)(int64_t)S32(a) << in->in.number)))
 ALU(mov_32, W32(a[i]))
 ALU(mov_64, W64(U64(a)))
-ALU(prmt, uint64_t x = a[i] | (uint64_t)c[i] << 32; uint32_t r = 0; for (int k = 0; k < 4; k++) {
+ALU(
+    prmt, uint64_t x = a[i] | (uint64_t)c[i] << 32; uint32_t r = 0; for (int k = 0; k < 4; k++) {
         uint32_t s = b[i] >> 4 * k, byte = (uint32_t)(x >> 8 * (s & 7)) & 255;
         r |= (s & 8 ? (byte & 128 ? 255u : 0u) : byte) << 8 * k;
     } W32(r))
 
-/* ---- floats, to nearest ---------------------------------------------------------------------------------------------- */
+/* ---- floats, to nearest
+ * ---------------------------------------------------------------------------------------------- */
 #define HALVES(widen, shut, f)                                                                                         \
     float xl = widen(a[i] & 0xffff), yl = widen(b[i] & 0xffff), zl = widen(c[i] & 0xffff);                             \
     float xh = widen(a[i] >> 16), yh = widen(b[i] >> 16), zh = widen(c[i] >> 16);                                      \
@@ -205,7 +214,8 @@ ALU(fneg_32, W32(a[i] ^ 0x80000000u))
 ALU(fneg_64, W64(U64(a) ^ UINT64_C(1) << 63))
 ALU(fneg_h, W32(a[i] ^ 0x80008000u))
 
-/* ---- special --------------------------------------------------------------------------------------------------------- */
+/* ---- special
+ * --------------------------------------------------------------------------------------------------------- */
 ALU(rcp_32, WF32(1.0f / F32(a)))
 ALU(rcp_64, WF64(1.0 / F64(a)))
 ALU(sqrt_32, WF32(__builtin_sqrtf(F32(a))))
@@ -248,10 +258,15 @@ ALU(pack_bf16, W32(round_bf16(F32(a)) | round_bf16(F32(b)) << 16))
     case IT_U16X2: return NAME(name##_u16);                                                                            \
     default: BY_TYPE(name, t)                                                                                          \
     }
-#define BY_WIDTH(name, t)  return isa_type[t].bits == 64 ? NAME(name##_64) : NAME(name##_32);
-#define BY_WIDTH2(name, t) return isa_is_x2(t) ? NAME(name##_x2) : isa_type[t].bits == 64 ? NAME(name##_64) : NAME(name##_32);
-#define BY_FLOAT(name, t)  return t == IT_F16X2 ? NAME(name##_h) : t == IT_BF16X2 ? NAME(name##_b) : t == IT_F64 ? NAME(name##_64) : NAME(name##_32);
-#define BY_SIGN(name, t)   return isa_is_x2(t) ? NAME(name##_h) : t == IT_F64 ? NAME(name##_64) : NAME(name##_32);
+#define BY_WIDTH(name, t) return isa_type[t].bits == 64 ? NAME(name##_64) : NAME(name##_32);
+#define BY_WIDTH2(name, t)                                                                                             \
+    return isa_is_x2(t) ? NAME(name##_x2) : isa_type[t].bits == 64 ? NAME(name##_64) : NAME(name##_32);
+#define BY_FLOAT(name, t)                                                                                              \
+    return t == IT_F16X2    ? NAME(name##_h)                                                                           \
+           : t == IT_BF16X2 ? NAME(name##_b)                                                                           \
+           : t == IT_F64    ? NAME(name##_64)                                                                          \
+                            : NAME(name##_32);
+#define BY_SIGN(name, t) return isa_is_x2(t) ? NAME(name##_h) : t == IT_F64 ? NAME(name##_64) : NAME(name##_32);
 
 static SimAlu *NAME(alu)(const IsaInst *in)
 {
@@ -272,7 +287,8 @@ static SimAlu *NAME(alu)(const IsaInst *in)
         BY_WIDTH2(mad, t)
     case G9_IMADW:
     case G9_UMADW: return t == IT_S32 ? NAME(madw_s32) : NAME(madw_u32);
-    case G9_DOT4: return t == IT_S8 ? (u == IT_S8 ? NAME(dot_ss) : NAME(dot_su)) : u == IT_S8 ? NAME(dot_us) : NAME(dot_uu);
+    case G9_DOT4:
+        return t == IT_S8 ? (u == IT_S8 ? NAME(dot_ss) : NAME(dot_su)) : u == IT_S8 ? NAME(dot_us) : NAME(dot_uu);
     case G9_IMIN:
     case G9_UMIN: BY_INT(min, t)
     case G9_IMAX:
@@ -339,7 +355,8 @@ static SimAlu *NAME(alu)(const IsaInst *in)
     }
 }
 
-/* ---- comparisons: a mask of lanes ---------------------------------------------------------------------------------------- */
+/* ---- comparisons: a mask of lanes
+ * ---------------------------------------------------------------------------------------- */
 #define COMPARE(name, ...)                                                                                             \
     TARGET static uint64_t NAME(name)(const uint32_t *a, const uint32_t *b, const SimInst *in)                         \
     {                                                                                                                  \
@@ -369,18 +386,18 @@ COMPARES(s64, S64(a), S64(b))
 COMPARES(u64, U64(a), U64(b))
 #define FCOMPARES(T, x, y)                                                                                             \
     COMPARE(eq_##T, x == y)                                                                                            \
-    COMPARE(ne_##T, x < y || x > y)                                                                                 \
+    COMPARE(ne_##T, x<y || x> y)                                                                                       \
     COMPARE(lt_##T, x < y)                                                                                             \
     COMPARE(le_##T, x <= y)                                                                                            \
     COMPARE(gt_##T, x > y)                                                                                             \
     COMPARE(ge_##T, x >= y)                                                                                            \
-    COMPARE(equ_##T, !(x < y || x > y))                                                                             \
+    COMPARE(equ_##T, !(x < y || x > y))                                                                                \
     COMPARE(neu_##T, x != y)                                                                                           \
     COMPARE(ltu_##T, !(x >= y))                                                                                        \
     COMPARE(leu_##T, !(x > y))                                                                                         \
     COMPARE(gtu_##T, !(x <= y))                                                                                        \
     COMPARE(geu_##T, !(x < y))                                                                                         \
-    COMPARE(num_##T, x == x && y == y)                                                                              \
+    COMPARE(num_##T, x == x && y == y)                                                                                 \
     COMPARE(nan_##T, x != x || y != y)
 FCOMPARES(f32, F32(a), F32(b))
 FCOMPARES(f64, F64(a), F64(b))
@@ -389,7 +406,8 @@ static SimCompare *NAME(compare)(const IsaInst *in)
 {
 #define LIST(T) NAME(eq_##T), NAME(ne_##T), NAME(lt_##T), NAME(le_##T), NAME(gt_##T), NAME(ge_##T)
 #define FLIST(T)                                                                                                       \
-    LIST(T), NAME(equ_##T), NAME(neu_##T), NAME(ltu_##T), NAME(leu_##T), NAME(gtu_##T), NAME(geu_##T), NAME(num_##T), NAME(nan_##T)
+    LIST(T), NAME(equ_##T), NAME(neu_##T), NAME(ltu_##T), NAME(leu_##T), NAME(gtu_##T), NAME(geu_##T), NAME(num_##T),  \
+        NAME(nan_##T)
     static SimCompare *const ints[4][6] = {{LIST(s32)}, {LIST(u32)}, {LIST(s64)}, {LIST(u64)}};
     static SimCompare *const floats[2][14] = {{FLIST(f32)}, {FLIST(f64)}};
 #undef LIST

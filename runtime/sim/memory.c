@@ -1,11 +1,13 @@
 /* memory: loads, stores and atomics of all spaces. Every access is held against its space and its alignment, in any
  * launch; a checked one also asks checked.c.
  *
- * Shared addresses: bits 0 to 23 are the offset; bits 24 to 31 are 0 for the own block, else 1 + the rank in the cluster. */
+ * Shared addresses: bits 0 to 23 are the offset; bits 24 to 31 are 0 for the own block, else 1 + the rank in the
+ * cluster. */
 #include "runtime/sim/sim_float.h"
 #include "runtime/sim/sim_priv.h"
 
-/* ---- addresses ------------------------------------------------------------------------------------------------------------ */
+/* ---- addresses
+ * ------------------------------------------------------------------------------------------------------------ */
 
 uint64_t sim_global_address(SimWarp *w, const SimInst *in, int lane)
 {
@@ -26,21 +28,32 @@ uint32_t sim_shared_address(SimWarp *w, const SimInst *in, int lane)
     return row[lane] + (based ? w->ureg[in->in.r[IS_B]] : 0) + in->in.imm;
 }
 
-uint8_t *sim_global(SimWarp *w, const SimInst *in, int lane, uint64_t address, uint32_t bytes, bool writes)
+static uint8_t *global(SimWarp *w, const SimInst *in, int lane, uint64_t address, uint32_t bytes, bool writes)
 {
     const SimRun *r = w->block->cluster->run;
     uint64_t off = address - SIM_BASE, size = r->device->bytes;
-    uint32_t align = bytes & (0 - bytes);
-    if (address & (align - 1)) {
-        sim_fault(w, in, SIM_MISALIGNED, lane, address, "address 0x%llx is no multiple of %u", (unsigned long long)address, align);
-        return NULL;
-    }
     if (off >= size || size - off < bytes) {
-        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "address 0x%llx is outside of global memory", (unsigned long long)address);
+        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "address 0x%llx is outside of global memory",
+                  (unsigned long long)address);
         return NULL;
     }
     if (r->checked && !sim_check_global(w, in, lane, address, bytes, writes)) return NULL;
     return r->device->memory + off;
+}
+
+uint8_t *sim_global_part(SimWarp *w, const SimInst *in, int lane, uint64_t address, uint32_t bytes)
+{
+    return global(w, in, lane, address, bytes, false);
+}
+
+uint8_t *sim_global(SimWarp *w, const SimInst *in, int lane, uint64_t address, uint32_t bytes, bool writes)
+{
+    if (address & (bytes - 1)) {
+        sim_fault(w, in, SIM_MISALIGNED, lane, address, "address 0x%llx is no multiple of %u",
+                  (unsigned long long)address, bytes);
+        return NULL;
+    }
+    return global(w, in, lane, address, bytes, writes);
 }
 
 uint8_t *sim_shared(SimWarp *w, const SimInst *in, int lane, uint32_t address, uint32_t bytes, bool writes)
@@ -52,7 +65,8 @@ uint8_t *sim_shared(SimWarp *w, const SimInst *in, int lane, uint32_t address, u
         return NULL;
     }
     if (off > r->shared_bytes || r->shared_bytes - off < bytes || rank > (uint32_t)r->cluster_blocks) {
-        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "shared address 0x%x is outside of the block's %u bytes", address, r->shared_bytes);
+        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "shared address 0x%x is outside of the block's %u bytes",
+                  address, r->shared_bytes);
         return NULL;
     }
     SimBlock *b = rank ? &w->block->cluster->block[rank - 1] : w->block;
@@ -69,13 +83,15 @@ static uint8_t *local(SimWarp *w, const SimInst *in, int lane, uint32_t address,
         return NULL;
     }
     if (address > size || size - address < bytes) {
-        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "local address 0x%x is outside of the thread's %u bytes", address, size);
+        sim_fault(w, in, SIM_OUT_OF_BOUNDS, lane, address, "local address 0x%x is outside of the thread's %u bytes",
+                  address, size);
         return NULL;
     }
     return w->block->local + (size_t)(w->number * (uint32_t)r->lanes + (uint32_t)lane) * size + address;
 }
 
-/* ---- loads and stores --------------------------------------------------------------------------------------------------------- */
+/* ---- loads and stores
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void put_loaded(SimWarp *w, const SimInst *in, int lane, const uint8_t *p, int t)
 {
@@ -99,10 +115,13 @@ static bool pointers(SimWarp *w, const SimInst *in, uint64_t mask, uint32_t byte
     for (uint64_t m = mask; m; m &= m - 1) {
         int i = __builtin_ctzll(m);
         switch (in->in.op) {
-        case G9_LDG: case G9_STG: case G9_ATOMG: case G9_REDG: case G9_CASG:
-            p[i] = sim_global(w, in, i, sim_global_address(w, in, i), bytes, writes);
-            break;
-        case G9_LDL: case G9_STL: p[i] = local(w, in, i, plain_address(w, in, i), bytes); break;
+        case G9_LDG:
+        case G9_STG:
+        case G9_ATOMG:
+        case G9_REDG:
+        case G9_CASG: p[i] = sim_global(w, in, i, sim_global_address(w, in, i), bytes, writes); break;
+        case G9_LDL:
+        case G9_STL: p[i] = local(w, in, i, plain_address(w, in, i), bytes); break;
         default: p[i] = sim_shared(w, in, i, sim_shared_address(w, in, i), bytes, writes); break;
         }
         if (!p[i]) return false;
@@ -158,8 +177,10 @@ SimNext sim_exec_const_load(SimWarp *w, const SimInst *in, uint64_t mask)
     for (uint64_t m = mask; m; m &= m - 1) {
         int i = __builtin_ctzll(m);
         at[i] = plain_address(w, in, i);
-        if (at[i] & (bytes - 1)) return sim_fault(w, in, SIM_MISALIGNED, i, at[i], "offset %u is no multiple of %u", at[i], bytes);
-        if (at[i] > size || size - at[i] < bytes) return sim_fault(w, in, SIM_OUT_OF_BOUNDS, i, at[i], "offset %u is outside of the %u bytes", at[i], size);
+        if (at[i] & (bytes - 1))
+            return sim_fault(w, in, SIM_MISALIGNED, i, at[i], "offset %u is no multiple of %u", at[i], bytes);
+        if (at[i] > size || size - at[i] < bytes)
+            return sim_fault(w, in, SIM_OUT_OF_BOUNDS, i, at[i], "offset %u is outside of the %u bytes", at[i], size);
     }
     for (uint64_t m = mask; m; m &= m - 1) {
         int i = __builtin_ctzll(m);
@@ -168,7 +189,9 @@ SimNext sim_exec_const_load(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- atomics ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- atomics
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t clamp_less(int t, uint64_t x, uint64_t y, bool most)
 {
@@ -190,7 +213,8 @@ static uint64_t combine(int op, int t, uint64_t x, uint64_t y)
         case IT_F32: return canonical_f32(bits_f32((uint32_t)x) + bits_f32((uint32_t)y));
         case IT_F64: return canonical_f64(bits_f64(x) + bits_f64(y));
         case IT_F16X2:
-            return round_f16(widen_f16(x & 0xffff) + widen_f16(y & 0xffff)) | round_f16(widen_f16((uint32_t)x >> 16) + widen_f16((uint32_t)y >> 16)) << 16;
+            return round_f16(widen_f16(x & 0xffff) + widen_f16(y & 0xffff)) |
+                   round_f16(widen_f16((uint32_t)x >> 16) + widen_f16((uint32_t)y >> 16)) << 16;
         case IT_BF16X2:
             return round_bf16(widen_bf16(x & 0xffff) + widen_bf16(y & 0xffff)) |
                    round_bf16(widen_bf16((uint32_t)x >> 16) + widen_bf16((uint32_t)y >> 16)) << 16;
@@ -218,7 +242,8 @@ static void at_once(uint8_t *p, uint32_t bytes, int op, int t, uint64_t y)
 {
     if (bytes == 4) {
         uint32_t *q = (uint32_t *)(void *)p, x = __atomic_load_n(q, __ATOMIC_RELAXED);
-        while (!__atomic_compare_exchange_n(q, &x, (uint32_t)combine(op, t, x, y), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+        while (!__atomic_compare_exchange_n(q, &x, (uint32_t)combine(op, t, x, y), true, __ATOMIC_RELAXED,
+                                            __ATOMIC_RELAXED)) {}
     } else {
         uint64_t *q = (uint64_t *)(void *)p, x = __atomic_load_n(q, __ATOMIC_RELAXED);
         while (!__atomic_compare_exchange_n(q, &x, combine(op, t, x, y), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
@@ -243,7 +268,8 @@ SimNext sim_exec_atom(SimWarp *w, const SimInst *in, uint64_t mask)
     uint64_t y[LANES_MOST];
     int op = in->in.mod[0], t = in->in.mod[1];
     uint32_t bytes = isa_type[t].bits / 8u;
-    bool global = in->in.op == G9_ATOMG || in->in.op == G9_REDG, result = in->in.op == G9_ATOMG || in->in.op == G9_ATOMS;
+    bool global = in->in.op == G9_ATOMG || in->in.op == G9_REDG,
+         result = in->in.op == G9_ATOMG || in->in.op == G9_ATOMS;
     bool exact = isa_type[t].cls != 'F';
     if (global && !(exact && !result) && waits_for_order(w)) return SIM_SHARED_ORDER;
     if (!pointers(w, in, mask, bytes, true, p)) return SIM_STOP;
@@ -282,7 +308,9 @@ SimNext sim_exec_cas(SimWarp *w, const SimInst *in, uint64_t mask)
     return SIM_GO;
 }
 
-/* ---- 8x8 tiles ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- 8x8 tiles
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Rows of all tiles, checked; 16 bytes each. */
 static bool tile_rows(SimWarp *w, const SimInst *in, int tiles, bool writes, uint8_t **row)

@@ -14,7 +14,8 @@
 typedef struct SimDevice SimDevice;
 typedef struct SimProgram SimProgram;
 
-/* ---- device.c ----------------------------------------------------------------------------------------------------- */
+/* ---- device.c -----------------------------------------------------------------------------------------------------
+ */
 SimDevice *sim_device_new(const IsaMachine *m); /* NULL: no memory. The machine is copied */
 void sim_device_free(SimDevice *d);
 const IsaMachine *sim_device_machine(const SimDevice *d);
@@ -24,33 +25,35 @@ bool sim_free(SimDevice *d, uint64_t address);     /* false: not the start of an
  * written counts as initialised in checked launches. */
 void *sim_host(SimDevice *d, uint64_t address, uint64_t bytes, bool writes);
 
-/* ---- load.c: a module that the machine can run --------------------------------------------------------------------- */
+/* ---- load.c: a module that the machine can run ---------------------------------------------------------------------
+ */
 SimProgram *sim_load(SimDevice *d, const IsaModule *m, IsaErrors *e); /* borrows m; NULL: reported */
 void sim_unload(SimProgram *p);
 
-/* ---- launch.c ------------------------------------------------------------------------------------------------------ */
+/* ---- launch.c ------------------------------------------------------------------------------------------------------
+ */
 typedef enum SimFaultKind {
     SIM_OK,
-    SIM_BAD_LAUNCH,    /* refused before anything ran */
+    SIM_BAD_LAUNCH, /* refused before anything ran */
     SIM_OUT_OF_BOUNDS,
     SIM_MISALIGNED,
     SIM_UNINITIALISED, /* from here on to SIM_RACE: checked launches only */
     SIM_HINT,
     SIM_RACE,
-    SIM_DIVERGENT,     /* an instruction that all lanes must run, under a partial mask; a uniform branch that is not */
-    SIM_DEADLOCK,      /* nobody can go on */
-    SIM_BUDGET,        /* a warp ran more instructions than the launch allows */
-    SIM_TRAP,          /* the program asked for it */
+    SIM_DIVERGENT, /* an instruction that all lanes must run, under a partial mask; a uniform branch that is not */
+    SIM_DEADLOCK,  /* nobody can go on */
+    SIM_BUDGET,    /* a warp ran more instructions than the launch allows */
+    SIM_TRAP,      /* the program asked for it */
     SIM_BAD_JUMP,
-    SIM_BAD_OPERAND,   /* a size, descriptor or count that makes no sense */
+    SIM_BAD_OPERAND, /* a size, descriptor or count that makes no sense */
     SIM_NO_MEMORY
 } SimFaultKind;
 
 typedef struct SimFault {
     SimFaultKind kind;
-    char text[320];        /* what and where, one line, complete */
+    char text[320]; /* what and where, one line, complete */
     uint32_t block[3], thread[3], warp;
-    uint32_t at;           /* instruction of the module */
+    uint32_t at; /* instruction of the module */
     uint64_t address;
     char file[128];
     int line; /* 0: not known */

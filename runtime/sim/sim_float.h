@@ -1,5 +1,5 @@
-/* sim_float: floats as bits, for all code of the simulator that computes with them. Conversions round exactly once, in any
- * mode, from a sign, a 64-bit integer, an exponent of 2 and whether more followed.
+/* sim_float: floats as bits, for all code of the simulator that computes with them. Conversions round exactly once, in
+ * any mode, from a sign, a 64-bit integer, an exponent of 2 and whether more followed.
  *
  * A NaN that arithmetic or a conversion makes is canonical: quiet, positive, no payload. */
 #ifndef TCC_RUNTIME_SIM_FLOAT_H
@@ -43,7 +43,8 @@ INLINE double bits_f64(uint64_t u)
 INLINE uint32_t canonical_f32(float x) { return x != x ? NAN_F32 : f32_bits(x); }
 INLINE uint64_t canonical_f64(double x) { return x != x ? NAN_F64 : f64_bits(x); }
 
-/* ---- f16 and bf16 in registers: straight-line, so that loops over lanes vectorise ------------------------------------ */
+/* ---- f16 and bf16 in registers: straight-line, so that loops over lanes vectorise
+ * ------------------------------------ */
 
 INLINE float widen_f16(uint32_t h)
 {
@@ -75,12 +76,13 @@ INLINE uint32_t round_bf16(float x)
     return (u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : r;
 }
 
-/* ---- any format, any rounding ------------------------------------------------------------------------------------------ */
+/* ---- any format, any rounding
+ * ------------------------------------------------------------------------------------------ */
 
 typedef struct SimFormat {
     int width, mantissa, bias; /* stored bits, stored fraction bits */
-    bool has_inf;              /* e4m3 has none: the pattern of all ones is NaN, the others of the top exponent are numbers */
-    int low;                   /* tf32: fraction bits below, which are 0 */
+    bool has_inf; /* e4m3 has none: the pattern of all ones is NaN, the others of the top exponent are numbers */
+    int low;      /* tf32: fraction bits below, which are 0 */
 } SimFormat;
 
 static inline SimFormat sim_format(int t)
@@ -124,7 +126,8 @@ static inline SimExact sim_exact(int t, uint64_t bits)
 /* Divides by 2^n (n > 0) and rounds: mode 0 nearest even, 1 to zero, 2 down, 3 up. */
 static inline uint64_t sim_shift_round(uint64_t m, int n, bool more, bool neg, int mode)
 {
-    uint64_t q = n > 63 ? 0 : m >> n, rest = n > 63 ? m : m & ((UINT64_C(1) << n) - 1), half = n > 64 ? 0 : UINT64_C(1) << (n - 1);
+    uint64_t q = n > 63 ? 0 : m >> n, rest = n > 63 ? m : m & ((UINT64_C(1) << n) - 1),
+             half = n > 64 ? 0 : UINT64_C(1) << (n - 1);
     bool inexact = rest || more, up = false;
     if (mode == 0) up = n <= 64 && (rest > half || (rest == half && (more || (q & 1))));
     if (mode == 2) up = inexact && neg;
@@ -135,7 +138,8 @@ static inline uint64_t sim_shift_round(uint64_t m, int n, bool more, bool neg, i
 static inline uint64_t sim_round_to(int t, SimExact x, int mode, bool sat)
 {
     SimFormat f = sim_format(t);
-    uint64_t top = (UINT64_C(1) << (f.width - 1 - f.mantissa)) - 1, one = UINT64_C(1) << f.mantissa, sign = (uint64_t)x.neg << (f.width - 1);
+    uint64_t top = (UINT64_C(1) << (f.width - 1 - f.mantissa)) - 1, one = UINT64_C(1) << f.mantissa,
+             sign = (uint64_t)x.neg << (f.width - 1);
     uint64_t inf = f.has_inf ? top << f.mantissa : (top << f.mantissa) | (one - 1), most = inf - 1;
     uint64_t nan = f.has_inf ? top << f.mantissa | one >> 1 : inf, r;
     if (x.kind == EXACT_NAN) return nan << f.low;
@@ -178,12 +182,15 @@ static inline uint64_t sim_round_int(SimExact x, int bits, bool is_signed, int m
     if (huge)
         m = ~UINT64_C(0);
     else
-        m = x.e >= 0 ? x.m << x.e : x.e < -64 && x.m ? sim_shift_round(1, 66, true, x.neg, mode) : sim_shift_round(x.m, -x.e, x.more, x.neg, mode);
+        m = x.e >= 0           ? x.m << x.e
+            : x.e < -64 && x.m ? sim_shift_round(1, 66, true, x.neg, mode)
+                               : sim_shift_round(x.m, -x.e, x.more, x.neg, mode);
     if (x.neg) return m > least ? 0 - least : 0 - m;
     return m > most ? most : m;
 }
 
-/* ---- special functions (special.c) ------------------------------------------------------------------------------------- */
+/* ---- special functions (special.c)
+ * ------------------------------------------------------------------------------------- */
 float sim_ex2(float x);
 float sim_lg2(float x);
 float sim_sin(float x);

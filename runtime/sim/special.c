@@ -14,8 +14,9 @@ static double power(int n) { return bits_f64((uint64_t)(n + 1023) << 52); }
 static double exp_near(double r)
 {
     double p = 1.0 / 6227020800.0;
-    static const double f[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-                               1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5,         1.0, 1.0};
+    static const double f[] = {
+        1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0,         1.0};
     for (int i = 0; i < 13; i++) p = __builtin_fma(p, r, f[i]);
     return p;
 }
@@ -49,7 +50,8 @@ static int reduce(double x, double *r)
 {
     if (__builtin_fabs(x) < 1e5) {
         double n = __builtin_rint(x * 0x1.45f306dc9c883p-1);
-        double y = __builtin_fma(n, -0x1.921fb54400000p+0, x); /* pi/2 in three pieces; the first two products are exact */
+        double y =
+            __builtin_fma(n, -0x1.921fb54400000p+0, x); /* pi/2 in three pieces; the first two products are exact */
         y = __builtin_fma(n, -0x1.0b4611a600000p-34, y);
         *r = __builtin_fma(n, -0x1.3198a2e037073p-69, y);
         return (int)((int64_t)n & 3);
@@ -93,7 +95,8 @@ static double sin_near(double r)
 static double cos_near(double r)
 {
     double z = r * r, p = 1.0 / 20922789888000.0;
-    static const double f[] = {-1.0 / 87178291200.0, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320, -1.0 / 720, 1.0 / 24, -0.5};
+    static const double f[] = {
+        -1.0 / 87178291200.0, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320, -1.0 / 720, 1.0 / 24, -0.5};
     for (int i = 0; i < 7; i++) p = __builtin_fma(p, z, f[i]);
     return __builtin_fma(p, z, 1.0);
 }

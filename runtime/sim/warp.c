@@ -2,17 +2,30 @@
  *
  * Divergence. A warp runs one path at a time: a mask of lanes and a pc. A branch that some lanes take puts the others
  * aside. bssy notes the lanes that are to meet; a path that arrives at bsync waits until all of them (that have not
- * exited or left) wait there, and they go on as one. A path that spins is put behind the others when its turn is over. */
+ * exited or left) wait there, and they go on as one. A path that spins is put behind the others when its turn is over.
+ */
 #include "runtime/sim/sim_priv.h"
 
 #include <stdio.h>
 
 enum { TURN = 1024, ROUND = 1 << 22 };
 
-/* ---- faults ------------------------------------------------------------------------------------------------------------------ */
+/* ---- faults
+ * ------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const kinds[] = {"ok", "bad launch", "out of bounds", "misaligned access", "uninitialised value", "unmet hint",
-                                    "race on shared memory", "divergence", "deadlock", "endless loop", "trap", "bad jump", "bad operand",
+static const char *const kinds[] = {"ok",
+                                    "bad launch",
+                                    "out of bounds",
+                                    "misaligned access",
+                                    "uninitialised value",
+                                    "unmet hint",
+                                    "race on shared memory",
+                                    "divergence",
+                                    "deadlock",
+                                    "endless loop",
+                                    "trap",
+                                    "bad jump",
+                                    "bad operand",
                                     "out of memory"};
 
 SimNext sim_fault(SimWarp *w, const SimInst *in, SimFaultKind kind, int lane, uint64_t address, const char *fmt, ...)
@@ -25,7 +38,8 @@ SimNext sim_fault(SimWarp *w, const SimInst *in, SimFaultKind kind, int lane, ui
     SimFault *f = &c->fault;
     *f = (SimFault){.kind = kind, .warp = w->number, .at = in->at, .address = address};
     memcpy(f->block, b->id, sizeof f->block);
-    uint32_t t = w->number * (uint32_t)r->lanes + (uint32_t)(lane < 0 ? __builtin_ctzll(w->active ? w->active : 1) : lane);
+    uint32_t t =
+        w->number * (uint32_t)r->lanes + (uint32_t)(lane < 0 ? __builtin_ctzll(w->active ? w->active : 1) : lane);
     f->thread[0] = t % r->block[0];
     f->thread[1] = t / r->block[0] % r->block[1];
     f->thread[2] = t / r->block[0] / r->block[1];
@@ -40,13 +54,16 @@ SimNext sim_fault(SimWarp *w, const SimInst *in, SimFaultKind kind, int lane, ui
     isa_print_inst(&text, &in->in, NULL, NULL, 0);
     char place[140] = "";
     if (f->line) snprintf(place, sizeof place, "%.100s:%d: ", f->file, f->line);
-    snprintf(f->text, sizeof f->text, "%s%s: %s, in `%.80s` of %.40s, block (%u,%u,%u), thread (%u,%u,%u)", place, kinds[kind], what,
-             text.s ? text.s : "", r->kernel->name, b->id[0], b->id[1], b->id[2], f->thread[0], f->thread[1], f->thread[2]);
+    snprintf(f->text, sizeof f->text, "%s%s: %s, in `%.80s` of %.40s, block (%u,%u,%u), thread (%u,%u,%u)", place,
+             kinds[kind], what, text.s ? text.s : "", r->kernel->name, b->id[0], b->id[1], b->id[2], f->thread[0],
+             f->thread[1], f->thread[2]);
     isa_text_free(&text);
     return SIM_STOP;
 }
 
-/* ---- paths ------------------------------------------------------------------------------------------------------------------- */
+/* ---- paths
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 void sim_diverge(SimWarp *w, uint64_t mask, uint32_t pc)
 {
@@ -87,12 +104,15 @@ void sim_settle(SimWarp *w)
     }
 }
 
-/* ---- jumps --------------------------------------------------------------------------------------------------------------------- */
+/* ---- jumps
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool jump(SimWarp *w, const SimInst *in, int lane, int64_t to)
 {
     if (to >= 0 && to < w->block->cluster->run->kernel->count) return w->pc = (uint32_t)to, true;
-    sim_fault(w, in, SIM_BAD_JUMP, lane, (uint64_t)to, "it leads to instruction %lld, outside of the kernel", (long long)to);
+    sim_fault(w, in, SIM_BAD_JUMP, lane, (uint64_t)to, "it leads to instruction %lld, outside of the kernel",
+              (long long)to);
     return false;
 }
 
@@ -100,7 +120,8 @@ SimNext sim_exec_bra(SimWarp *w, const SimInst *in, uint64_t mask)
 {
     uint64_t stay = w->active & ~mask;
     uint32_t next = w->pc + 1;
-    if (in->in.mod[0] && stay) return sim_fault(w, in, SIM_DIVERGENT, -1, 0, "a branch marked uniform is taken by some lanes only");
+    if (in->in.mod[0] && stay)
+        return sim_fault(w, in, SIM_DIVERGENT, -1, 0, "a branch marked uniform is taken by some lanes only");
     if (!stay) return jump(w, in, -1, in->target) ? SIM_JUMPED : SIM_STOP;
     /* The lanes of a loop go first, those that leave wait. */
     if (in->target > (int64_t)w->pc) {
@@ -181,14 +202,9 @@ static void warp_ends(SimWarp *w)
     w->state = WARP_DONE;
     w->block->live--;
     c->warps--;
+    if (w->cluster_phase > c->phase) c->arrived--; /* it arrived and did not wait; the dead are not counted */
     sim_bar_release(w->block);
-    if (c->arrived && c->arrived == c->warps) { /* the others waited for this one alone */
-        c->arrived = 0;
-        c->phase++;
-        for (int i = 0; i < c->nblocks; i++)
-            for (int j = 0; j < c->block[i].nwarps; j++)
-                if (c->block[i].warp[j].state == WARP_CBAR) c->block[i].warp[j].state = WARP_RUNS;
-    }
+    sim_cbar_release(c);
 }
 
 SimNext sim_exec_exit(SimWarp *w, const SimInst *in, uint64_t mask)
@@ -216,7 +232,8 @@ SimNext sim_exec_bsync(SimWarp *w, const SimInst *in, uint64_t mask)
 {
     int b = in->in.r[IS_D];
     uint64_t stay = w->active & ~mask, missing = w->barrier[b] & w->live & ~mask;
-    if (mask & ~w->barrier[b]) return sim_fault(w, in, SIM_DIVERGENT, -1, 0, "lanes arrive that barrier register b%d does not hold", b);
+    if (mask & ~w->barrier[b])
+        return sim_fault(w, in, SIM_DIVERGENT, -1, 0, "lanes arrive that barrier register b%d does not hold", b);
     sim_diverge(w, stay, w->pc + 1);
     if (!missing) {
         w->active = mask;
@@ -247,7 +264,9 @@ SimNext sim_exec_trap(SimWarp *w, const SimInst *in, uint64_t mask)
     return sim_fault(w, in, SIM_TRAP, __builtin_ctzll(mask), 0, "the program says %u", in->in.imm);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- steps
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool may_run(SimWarp *w, const SimInst *in, uint64_t mask)
 {
@@ -281,7 +300,8 @@ static SimNext stuck(SimWarp *w, const SimInst *in)
     for (int i = 0; i < w->npaths; i++)
         if (w->path[i].wait >= 0) {
             w->active = w->path[i].mask;
-            return sim_fault(w, in, SIM_DEADLOCK, -1, 0, "all paths of the warp wait for reconvergence; the first for b%d", w->path[i].wait);
+            return sim_fault(w, in, SIM_DEADLOCK, -1, 0,
+                             "all paths of the warp wait for reconvergence; the first for b%d", w->path[i].wait);
         }
     return sim_fault(w, in, SIM_DEADLOCK, -1, 0, "no path of the warp can run");
 }
@@ -335,8 +355,8 @@ static uint64_t run_warp(SimWarp *w)
         }
     }
     if (w->count > r->budget) {
-        sim_fault(w, &r->code[w->pc < r->kernel->count ? w->pc : 0], SIM_BUDGET, -1, 0, "the warp has run %llu instructions",
-                  (unsigned long long)w->count);
+        sim_fault(w, &r->code[w->pc < r->kernel->count ? w->pc : 0], SIM_BUDGET, -1, 0,
+                  "the warp has run %llu instructions", (unsigned long long)w->count);
         return w->count - start;
     }
     yield(w);
