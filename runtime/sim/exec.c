@@ -8,7 +8,9 @@
 static void apply_signs(uint32_t *to, const uint32_t *from, const SimSource *s, int lanes)
 {
     int n = lanes * s->width, high = s->width == 2 ? lanes : 0; /* the row that has the sign */
-    uint32_t bit = isa_is_x2(s->type) ? 0x80008000u : 0x80000000u;
+    uint32_t bit = isa_is_x2(s->type)            ? 0x80008000u
+                   : isa_type[s->type].bits < 32 ? 1u << (isa_type[s->type].bits - 1)
+                                                 : 0x80000000u;
     if (to != from) memcpy(to, from, sizeof *to * (size_t)n);
     if (isa_type[s->type].cls == 'F') {
         for (int i = high; i < high + lanes; i++) {
