@@ -108,6 +108,9 @@ void api_deep(void (*body)(void *), void *arg);
 void api_report(tensorcc_context *c, const Diags *d);
 /* One diagnostic without a place; returns status. */
 tensorcc_status api_error(tensorcc_context *c, tensorcc_status status, DiagCode code, ...);
+/* What another library found wrong, as it says it; file may be NULL. */
+tensorcc_status api_foreign(tensorcc_context *c, const char *code, const char *message, const char *file, int line,
+                            int column, const char *rendered);
 tensorcc_status api_no_memory(tensorcc_context *c);
 tensorcc_status api_usage(tensorcc_context *c, const char *function, const char *what);
 /* Reports d and gives E_INPUT when it holds errors, else OK (warnings are reported). */

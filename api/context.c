@@ -275,3 +275,20 @@ tensorcc_status api_usage(tensorcc_context *c, const char *function, const char 
 {
     return api_error(c, TENSORCC_E_USAGE, D_X006_USAGE, function, what);
 }
+
+tensorcc_status api_foreign(tensorcc_context *c, const char *code, const char *message, const char *file, int line,
+                            int column, const char *rendered)
+{
+    if (c->on) {
+        tensorcc_diagnostic d = {.struct_size = sizeof d,
+                                 .code = code,
+                                 .message = message,
+                                 .file = file,
+                                 .line = line,
+                                 .column = column,
+                                 .rendered = rendered};
+        c->on(c->user, &d);
+    }
+    set_message(c, message);
+    return TENSORCC_E_INPUT;
+}

@@ -65,6 +65,11 @@ static const char *const examples[COMMANDS] = {
     [C_fmt] = "  tcc fmt *.te             put the files right\n"
               "  tcc fmt --check *.te     say which ones are not\n"
               "  tcc fmt - < draft.te     from standard input to standard output\n",
+    [C_asm] = "  tcc asm vadd.s -o vadd.g9\n",
+    [C_disasm] = "  tcc disasm vadd.g9\n",
+    [C_sim] = "  tcc sim examples/g9/vadd.s --dim N=1000 --block 256 --grid 4 --input a=iota --input b=ones --output "
+              "c=c.npy\n"
+              "  tcc sim kernel.g9 --kernel reduce --machine h100 --check --threads 2 --json\n",
     [C_targets] = "  tcc targets --json\n",
     [C_doctor] = "  tcc doctor\n",
     [C_help] = "  tcc help run\n",

@@ -17,7 +17,16 @@ enum { OK = 0, WRONG = 1, USAGE = 2, LACKING = 3, BUG = 70 };
 
 /* ---- args.c --------------------------------------------------------------------------------------------------------
  */
-enum { G_ALL = 1, G_COMPILE = 2, G_EMIT = 4, G_RUN = 8, G_CHECK = 16, G_BENCH = 32 }; /* groups of options */
+enum {
+    G_ALL = 1,
+    G_COMPILE = 2,
+    G_EMIT = 4,
+    G_RUN = 8,
+    G_CHECK = 16,
+    G_BENCH = 32,
+    G_SIM = 64,
+    G_OUT = 128
+}; /* groups of options */
 typedef enum OptionId {
 #define OPTION(ID, ...) O_##ID,
 #include "cli/options.def"

@@ -26,7 +26,7 @@ static const char *shown_as(App *a, const Param *q, double x)
     return cli_printf(a, whole ? "%.0f" : "%.6g", x);
 }
 
-static int print_result(App *a, const Param *q)
+int param_print(App *a, const Param *q)
 {
     enum { CHUNK = 4096, FIRST = 8 };
     double x[CHUNK], head[FIRST], lo = INFINITY, hi = -INFINITY, sum = 0;
@@ -114,7 +114,7 @@ static int execute(App *a, Program *p)
     for (int i = 0; i < p->nparams && !rc && !a->json; i++) {
         const Param *q = &p->param[i];
         bool result = q->is.kind == TENSORCC_OUTPUT || q->is.kind == TENSORCC_INOUT;
-        if (result && !q->output) rc = print_result(a, q);
+        if (result && !q->output) rc = param_print(a, q);
     }
     return rc ? rc : failed;
 }

@@ -71,6 +71,8 @@ void program_close(Program *p);
 void program_json(App *a, const Program *p, json_t *to);
 const char *program_sizes(App *a, const Program *p); /* "M = 4, N = ?" */
 
+int param_print(App *a, const Param *q); /* shape, range, mean, first elements */
+
 /* ---- spec.c ---- */
 int spec_parse(App *a, const char *name, const char *text, Spec *out);
 void spec_close(Spec *s);

@@ -193,7 +193,8 @@ TENSORCC_API tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const
 
 /* ---- emit, explain ---- */
 /* kind: te tile llvm asm obj so header; with a schedule out of a file also schedule (with its params' values filled
- * in), steps (the program after each statement), space (the params). `so` links with the system's C compiler driver (the variable CC, else cc). */
+ * in), steps (the program after each statement), space (the params). `so` links with the system's C compiler driver
+ * (the variable CC, else cc). */
 TENSORCC_API tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blob **out);
 typedef struct tensorcc_kernel_info {
     uint32_t struct_size;
@@ -235,6 +236,75 @@ TENSORCC_API tensorcc_status tensorcc_measure_peak(tensorcc_context *c, double s
 TENSORCC_API void tensorcc_flush_caches(tensorcc_context *c);
 /* JSON array of targets with their descriptions. */
 TENSORCC_API tensorcc_status tensorcc_targets(tensorcc_context *c, tensorcc_blob **json);
+
+/* ---- G9: text and binaries ----
+ * data may be G9 text or the bytes of a `.g9` file; name is used in diagnostics. */
+TENSORCC_API tensorcc_status tensorcc_assemble(tensorcc_context *c, const char *name, const void *data, size_t len,
+                                               tensorcc_blob **out); /* `.g9` bytes */
+TENSORCC_API tensorcc_status tensorcc_disassemble(tensorcc_context *c, const char *name, const void *data, size_t len,
+                                                  tensorcc_blob **out); /* text that assembles to the same */
+
+/* ---- G9: devices ----
+ * A device is a simulated machine: "tiny", "v100", "a100", "h100", or the path of a machine file. Its calls may come
+ * from any thread; a launch keeps the device to itself. */
+typedef struct tensorcc_device tensorcc_device;
+typedef uint64_t tensorcc_address; /* of device memory; 0 is never valid */
+typedef struct tensorcc_device_info {
+    uint32_t struct_size;
+    int32_t warp, multiprocessors, mhz, max_threads; /* max_threads: of a block */
+    const char *name;
+    int64_t memory, shared; /* bytes; shared: the most of a block */
+} tensorcc_device_info;
+TENSORCC_API tensorcc_status tensorcc_device_open(tensorcc_context *c, const char *machine, tensorcc_device **out);
+TENSORCC_API void tensorcc_device_close(tensorcc_device *d); /* after its programs */
+TENSORCC_API tensorcc_status tensorcc_device_describe(const tensorcc_device *d, tensorcc_device_info *out);
+TENSORCC_API tensorcc_status tensorcc_device_alloc(tensorcc_device *d, uint64_t bytes, tensorcc_address *out);
+TENSORCC_API tensorcc_status tensorcc_device_free(tensorcc_device *d, tensorcc_address at);
+TENSORCC_API tensorcc_status tensorcc_device_write(tensorcc_device *d, tensorcc_address to, const void *from,
+                                                   uint64_t bytes);
+TENSORCC_API tensorcc_status tensorcc_device_read(tensorcc_device *d, void *to, tensorcc_address from, uint64_t bytes);
+TENSORCC_API tensorcc_status tensorcc_device_fill(tensorcc_device *d, tensorcc_address to, uint8_t value,
+                                                  uint64_t bytes);
+
+/* ---- G9: programs and launches ---- */
+typedef struct tensorcc_program tensorcc_program;
+TENSORCC_API tensorcc_status tensorcc_program_load(tensorcc_device *d, const char *name, const void *data, size_t len,
+                                                   tensorcc_program **out);
+TENSORCC_API void tensorcc_program_free(tensorcc_program *p);
+TENSORCC_API int32_t tensorcc_program_kernels(const tensorcc_program *p);
+typedef struct tensorcc_g9_kernel {
+    uint32_t struct_size;
+    int32_t params, registers;
+    const char *name;
+    uint32_t block[3], cluster[3]; /* required sizes; 0: any */
+    uint32_t shared;               /* bytes */
+} tensorcc_g9_kernel;
+TENSORCC_API tensorcc_status tensorcc_program_kernel(const tensorcc_program *p, int32_t i, tensorcc_g9_kernel *out);
+/* kind: TENSORCC_INOUT for pointers (whose shape may name dims), TENSORCC_INPUT for scalars. */
+TENSORCC_API tensorcc_status tensorcc_program_param(const tensorcc_program *p, int32_t kernel, int32_t i,
+                                                    tensorcc_param *out);
+typedef struct tensorcc_launch_options {
+    uint32_t struct_size;
+    int32_t kernel;
+    uint32_t grid[3], block[3], cluster[3]; /* 0: what the kernel requires, else 1 (grid) or a warp (block.x) */
+    uint32_t shared;                        /* bytes beyond the kernel's own */
+    int32_t threads;                        /* of the host; 0: as many as may be used. Results do not depend on it */
+    int32_t checked;                        /* uninitialised values, bounds of allocations, races are faults too */
+    uint64_t budget;                        /* instructions of a warp; 0: 2^30 */
+} tensorcc_launch_options;
+enum { TENSORCC_G9_CATEGORIES = 9 };
+typedef struct tensorcc_launch_result {
+    uint32_t struct_size;
+    uint32_t grid[3], block[3], cluster[3]; /* as launched */
+    uint64_t warp_instructions, thread_instructions;
+    uint64_t category[TENSORCC_G9_CATEGORIES];
+    const char *category_name[TENSORCC_G9_CATEGORIES];
+    double ns; /* of the host */
+} tensorcc_launch_result;
+/* args: one per parameter, an address or a scalar's bits in the low end. A fault is a diagnostic that says instruction,
+ * block, thread and source line, and TENSORCC_E_INPUT. */
+TENSORCC_API tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_options *o, int32_t nargs,
+                                             const uint64_t *args, tensorcc_launch_result *out);
 
 #ifdef __cplusplus
 }

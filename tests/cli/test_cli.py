@@ -145,7 +145,7 @@ def usage_errors():
     with Dir(matmul__te=MATMUL, a__te=TWO) as d:
         d.fails(2, "C001", "compil", "matmul.te", says="compile")
         d.fails(2, "C001", "help", "frobnicate")
-        for c in "tune db asm disasm sim".split():
+        for c in "tune db".split():
             d.fails(2, "C002", c, "x", says="not part of this version")
         d.fails(2, "C003", "run", "matmul.te", "--inptu", "A=ones", says="--input")
         d.fails(2, "C003", "run", "matmul.te", "-x")

@@ -10,9 +10,9 @@ mkdir -p build-fuzz
 flags=(-std=gnu17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -ffp-contract=off -I. -Iinclude
     -isystem "$llvm/include" "-DTCC_LLVM_VERSION=\"$(basename "$llvm")\"")
 objects=()
-for f in $(git ls-files 'ir/*.c' 'frontend/*.c' 'schedule/*.c' 'runtime/*.c' 'codegen/*.c' 'api/*.c'); do
+for f in $(git ls-files 'ir/*.c' 'isa/*.c' 'frontend/*.c' 'schedule/*.c' 'runtime/*.c' 'codegen/*.c' 'api/*.c'); do
     o=build-fuzz/$(echo "$f" | tr / _).o
-    if [ ! -e "$o" ] || [ -n "$(find ir frontend schedule runtime codegen api include -newer "$o" -name '*.[ch]' -o -newer "$o" -name '*.def' | head -1)" ]; then
+    if [ ! -e "$o" ] || [ -n "$(find ir isa frontend schedule runtime codegen api include -newer "$o" -name '*.[ch]' -o -newer "$o" -name '*.def' | head -1)" ]; then
         clang "${flags[@]}" -c "$f" -o "$o"
     fi
     objects+=("$o")
@@ -22,7 +22,7 @@ for t in tests/fuzz/fuzz_*.c; do
     name=${name#fuzz_}
     [ -z "$only" ] || [ "$only" = "$name" ] || continue
     clang "${flags[@]}" -fsanitize=fuzzer,address,undefined "$t" "${objects[@]}" -o "build-fuzz/fuzz_$name" \
-        -L"$llvm/lib" -lLLVM -lisl -ljansson -lm -lpthread
+        -L"$llvm/lib" -lLLVM -lisl -ljansson -lyaml -lm -lpthread
     mkdir -p "build-fuzz/corpus/$name"
     echo "== $name for $seconds s"
     "build-fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=4096 -artifact_prefix="build-fuzz/crash-$name-" \
