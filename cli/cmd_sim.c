@@ -37,9 +37,9 @@ static int choose_kernel(App *a, Sim *s)
         if (want ? !strcmp(want, name[i]) : n == 1) found = i;
     }
     const char *near = want ? args_nearest(want, n, name) : NULL;
-    if (found < 0 && !want) return cli_error(a, C043_KERNELS, file, n, all);
+    if (found < 0 && !want) return cli_error(a, C047_KERNELS, file, n, all);
     if (found < 0)
-        return cli_error_help(a, C042_KERNEL,
+        return cli_error_help(a, C046_KERNEL,
                               near ? cli_printf(a, "did you mean `%s`?", near) : cli_printf(a, "it has %s", all), file,
                               want);
     s->at = found;
@@ -133,7 +133,7 @@ static int find(App *a, Sim *s, const char *name, Param **out)
             return OK;
         }
     }
-    return cli_error_help(a, C044_PARAM, cli_printf(a, *all ? "it has %s" : "it has none%s", all), s->kernel.name,
+    return cli_error_help(a, C048_PARAM, cli_printf(a, *all ? "it has %s" : "it has none%s", all), s->kernel.name,
                           name);
 }
 
@@ -175,7 +175,7 @@ static int read_specs(App *a, Sim *s)
         if (!rc) rc = find(a, s, out.name, &q);
         if (!rc && q->output) rc = cli_error(a, C007_TWICE, cli_printf(a, "output %s", out.name));
         if (!rc && q->is.scalar)
-            rc = cli_error(a, C044_PARAM, s->kernel.name,
+            rc = cli_error(a, C048_PARAM, s->kernel.name,
                            cli_printf(a, "%s` that is a pointer, `%s", out.name, out.name));
         if (rc) return rc;
         q->output = out.value;
