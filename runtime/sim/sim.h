@@ -51,7 +51,7 @@ typedef enum SimFaultKind {
 
 typedef struct SimFault {
     SimFaultKind kind;
-    char text[320]; /* what and where, one line, complete */
+    char text[512]; /* what and where, one line, complete */
     uint32_t block[3], thread[3], warp;
     uint32_t at; /* instruction of the module */
     uint64_t address;

@@ -51,12 +51,14 @@ SimNext sim_fault(SimWarp *w, const SimInst *in, SimFaultKind kind, int lane, ui
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     IsaText text = {0};
+    if (f->line) isa_text(&text, "%s:%d: ", f->file, f->line);
+    isa_text(&text, "%s: %s, in `", kinds[kind], what);
     isa_print_inst(&text, &in->in, NULL, NULL, 0);
-    char place[140] = "";
-    if (f->line) snprintf(place, sizeof place, "%.100s:%d: ", f->file, f->line);
-    snprintf(f->text, sizeof f->text, "%s%s: %s, in `%.80s` of %.40s, block (%u,%u,%u), thread (%u,%u,%u)", place,
-             kinds[kind], what, text.s ? text.s : "", r->kernel->name, b->id[0], b->id[1], b->id[2], f->thread[0],
-             f->thread[1], f->thread[2]);
+    isa_text(&text, "` of %.40s, block (%u,%u,%u), thread (%u,%u,%u)", r->kernel->name, b->id[0], b->id[1], b->id[2],
+             f->thread[0], f->thread[1], f->thread[2]);
+    size_t n = text.n < sizeof f->text ? text.n : sizeof f->text - 1;
+    if (text.s) memcpy(f->text, text.s, n);
+    f->text[n] = 0;
     isa_text_free(&text);
     return SIM_STOP;
 }
