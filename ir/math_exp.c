@@ -85,12 +85,11 @@ V math_scale(B *b, V p, V t)
     return fmul(b, fmul(b, p, bits(b, iadd(b, n, first))), bits(b, last));
 }
 
-/* The same for n <= 0. */
-static V scale_down(B *b, V p, V t)
+/* p 2^(n + 64) for n <= 0, a normal number. */
+static V scale_above(B *b, V p, V t)
 {
     int m = type_of(b, t) == MT_F32 ? 23 : 52;
-    V n = shl(b, bits(b, t), m), last = fconst(b, t, 0x1p-64);
-    return fmul(b, fmul(b, p, bits(b, iadd(b, n, bits(b, fconst(b, t, 0x1p64))))), last);
+    return fmul(b, p, bits(b, iadd(b, shl(b, bits(b, t), m), bits(b, fconst(b, t, 0x1p64)))));
 }
 
 V math_exp2_poly(B *b, V r) { return POLY(b, r, exp2); }
@@ -124,8 +123,8 @@ V math_sigmoid(B *b, V x)
 {
     V one = fconst(b, x, 1), t;
     V r = reduce(b, at_least(b, fneg(b, fabs_(b, x)), type_of(b, x) == MT_F32 ? -104 : -746), &t);
-    V z = scale_down(b, POLY(b, r, exp), t);
-    return fdiv(b, sel(b, flt(b, x, fconst(b, x, 0)), z, one), fadd(b, one, z));
+    V above = scale_above(b, POLY(b, r, exp), t), down = fconst(b, x, 0x1p-64);
+    return fdiv(b, sel(b, flt(b, x, fconst(b, x, 0)), fmul(b, above, down), one), ffma(b, above, down, one));
 }
 
 /* erf: x + x P(x^2) up to 1, then 1 - 2^-g(x) with a polynomial g up to where erf rounds to 1. */

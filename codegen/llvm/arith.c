@@ -3,6 +3,8 @@
  * `reassoc`; nothing else is relaxed. */
 #include "codegen/llvm/llvm.h"
 
+#include <math.h>
+
 static bool is_signed(DType t) { return te_type[t].cls == 'I' || te_type[t].cls == 'X'; }
 
 static LLVMValueRef flag(Fn *f, DType t, LLVMValueRef v, LLVMFastMathFlags flags)
@@ -25,8 +27,38 @@ static LLVMValueRef float_min(Fn *f, DType t, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildBitCast(f->b, LLVMBuildOr(f->b, ab, ba, ""), ty, "");
 }
 
+/* The one number that all lanes of a constant hold; false where there is none, or it is NaN. */
+static bool one_number(LLVMValueRef v, double *x)
+{
+    if (!LLVMIsConstant(v)) return false;
+    LLVMTypeRef t = LLVMTypeOf(v);
+    if (LLVMGetTypeKind(t) == LLVMVectorTypeKind) {
+        LLVMValueRef first = LLVMGetAggregateElement(v, 0);
+        for (unsigned i = 1; first && i < LLVMGetVectorSize(t); i++)
+            if (LLVMGetAggregateElement(v, i) != first) return false;
+        v = first;
+    }
+    if (!v || !LLVMIsAConstantFP(v)) return false;
+    LLVMBool loses;
+    *x = LLVMConstRealGetDouble(v, &loses);
+    return !loses && *x == *x;
+}
+
+/* The larger or smaller of x and a constant c that is no NaN: c > x ? c : x is x where that is NaN, which is x86's
+ * maxps(c, x). Only zeros that compare equal need the other order: x > 0 or NaN ? x : 0. */
+static LLVMValueRef limit(Fn *f, bool max, LLVMValueRef x, LLVMValueRef c, double number)
+{
+    bool zero = number == 0 && !signbit(number) == max;
+    LLVMRealPredicate p = zero ? (max ? LLVMRealUGT : LLVMRealULT) : (max ? LLVMRealOLT : LLVMRealOGT);
+    LLVMValueRef q = LLVMBuildFCmp(f->b, p, x, c, "");
+    return zero ? LLVMBuildSelect(f->b, q, x, c, "") : LLVMBuildSelect(f->b, q, c, x, "");
+}
+
 static LLVMValueRef max_min(Fn *f, bool max, DType t, LLVMValueRef a, LLVMValueRef b)
 {
+    double number;
+    if (te_is_float(t) && one_number(b, &number)) return limit(f, max, a, b, number);
+    if (te_is_float(t) && one_number(a, &number)) return limit(f, max, b, a, number);
     if (te_is_float(t) && !max && !LLVMIsConstant(a) && !LLVMIsConstant(b)) return float_min(f, t, a, b);
     if (te_is_float(t)) return cg_call2(f, max ? "llvm.maximum" : "llvm.minimum", a, b);
     if (is_signed(t)) return cg_call2(f, max ? "llvm.smax" : "llvm.smin", a, b);
