@@ -116,10 +116,14 @@ static double lane_cost(Lower *l, const Work *w, const Var *v, bool reduces, Exp
     return c.sum;
 }
 
-static int width_for(const Lower *l, const Expr *e, bool reduces)
+/* Vectors that run side by side: a reduction's accumulators hide each other's latency, and so do the chains of
+ * functions, of which a processor's window holds only two or three one after another. */
+static int width_for(const Lower *l, const Expr *e, const Var *v, bool reduces)
 {
     int bytes = te_type[e->type].reg == RC_F64 || te_type[e->type].bits == 64 ? 8 : 4;
-    return target_lanes(l->target, bytes) * (reduces ? 4 : 2);
+    int lanes = target_lanes(l->target, bytes);
+    bool deep = plan_cost(l, e) >= 12 && ix_guess(l, v->hi) >= 16 * lanes;
+    return lanes * (reduces || deep ? 4 : 2);
 }
 
 DefPlan plan_def(Lower *l, const Work *w, int depth)
@@ -144,6 +148,6 @@ DefPlan plan_def(Lower *l, const Work *w, int depth)
     if (free_cost >= 1e9 && red_cost >= 1e9) return p;
     p.vec_reduces = red_cost < free_cost;
     p.vec = p.vec_reduces ? inner : last;
-    p.width = width_for(l, p.vec_reduces ? red->red->body : w->rhs, p.vec_reduces);
+    p.width = width_for(l, p.vec_reduces ? red->red->body : w->rhs, p.vec, p.vec_reduces);
     return p;
 }

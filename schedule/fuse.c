@@ -145,17 +145,17 @@ static double cost(Lower *l, const Expr *e)
     return c;
 }
 
-static double cost_of(Lower *l, const Expr *e)
+double plan_cost(const Lower *l, const Expr *e)
 {
-    low_walk(l);
-    return cost(l, e);
+    low_walk((Lower *)l);
+    return cost((Lower *)l, e);
 }
 
 double plan_work(const Lower *l, const Work *w)
 {
     double n = 1;
     for (int i = 0; i < w->nix; i++) n *= (double)ix_guess(l, w->ix[i]->hi);
-    return n * (cost_of((Lower *)l, w->rhs) + 1);
+    return n * (plan_cost(l, w->rhs) + 1);
 }
 
 static bool writes_between(const Lower *l, int from, int to, const Tensor *t)
@@ -181,7 +181,7 @@ static bool should_inline(Lower *l, int i)
     const Work *w = &l->work[i];
     const Def *d = w->def;
     if (d->nout != 1 || d->out[0]->kind != TK_LET || d->seq) return false;
-    bool reduces = te_has_reduce(w->rhs), cheap = !reduces && cost_of(l, w->rhs) <= CHEAP;
+    bool reduces = te_has_reduce(w->rhs), cheap = !reduces && plan_cost(l, w->rhs) <= CHEAP;
     int reader = -1;
     for (int k = i + 1; k < l->nworks; k++) {
         if (l->work[k].gone) continue;

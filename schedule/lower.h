@@ -181,6 +181,7 @@ typedef enum StrideClass { STRIDE_0, STRIDE_1, STRIDE_N } StrideClass;
 StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v);
 bool plan_step(const Lower *l, const Expr *load, const Var *v, int64_t *step); /* places from one v to the next; false: it differs */
 Expr *plan_primary(const Lower *l, const Work *w);               /* its only unconditional outermost REDUCE, or NULL */
+double plan_cost(const Lower *l, const Expr *e); /* scalar operations in e, functions counted for what they take */
 double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed */
 
 /* ---- ahead.c --------------------------------------------------------------------------------------------------------
