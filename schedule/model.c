@@ -31,10 +31,11 @@ Blocks model_blocks(const Lower *l, const Product *p)
     register_tile(l->target, p, &b);
     int64_t l1 = l->target->l1 ? l->target->l1 : 32 << 10, l2 = l->target->l2 ? l->target->l2 : 256 << 10;
     int64_t inner = most(p->inner, 1), m = most(p->m, 1), n = most(p->n, 1);
-    int64_t terms = most(l1 / 2 / (b.nr * p->bytes), 64); /* a panel of columns fills half of l1 */
-    b.kc = most(terms / inner, 1);
-    b.split_k = p->k > b.kc + b.kc / 2;
-    if (!b.split_k) b.kc = most(p->k, 1);
+    /* A panel of columns fills l1: what rows push out of it comes back from l2 in time, while shorter blocks of terms
+     * would read and write the sums more often, and those come from further away. */
+    int64_t terms = most(most(l1 / (b.nr * p->bytes), 64) / inner, 1), parts = most((p->k + terms - 1) / terms, 1);
+    b.split_k = parts > 1;
+    b.kc = !b.split_k ? most(p->k, 1) : p->k >= INT32_MAX ? terms : least(round_up((p->k + parts - 1) / parts, 8), p->k);
     b.mc = most(l2 / 2 / (b.kc * inner * p->bytes) / b.mr * b.mr, b.mr);
     int64_t blocks = most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
     b.mc = round_up((m + blocks - 1) / blocks, b.mr);
@@ -218,7 +219,7 @@ static Blocks product_blocks(const Lower *l, const Match *m)
     if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
     Blocks b = model_blocks(l, &p);
     bool waits_apart = m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
-    if (waits_apart && m->k.known && p.k <= 4 * b.kc) { /* sums that wait cost more than a panel out of l2 */
+    if (waits_apart && m->k.known && p.k <= 2 * b.kc) { /* sums that wait cost more than a panel out of l2 */
         b.kc = p.k;
         b.split_k = false;
     }
@@ -304,7 +305,8 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     const char *C = m->w->def->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     const Var *lane = m->j.var[m->j.n - 1];
-    bool pack_a = m->copy_a || m->wide_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
+    /* Few rows of a kernel are as many streams that the hardware follows; a copy pays when it is read often enough. */
+    bool pack_a = m->copy_a || m->wide_a || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
     bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
