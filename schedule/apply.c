@@ -393,6 +393,7 @@ typedef struct Register {
 static const Register kernels[] = {
     {"outer", legal_outer, {LOOP_UNROLL, LOOP_VECTOR, LOOP_SERIAL}, {1, 2, 0}},
     {"dot", legal_dot, {LOOP_UNROLL, LOOP_UNROLL, LOOP_VECTOR}, {2, 0, 1}},
+    {"pairs", legal_pairs, {LOOP_UNROLL, LOOP_VECTOR, LOOP_SERIAL}, {1, 2, 0}},
 };
 
 static const Register *kernel_named(Apply *a, const AstName *name)
@@ -440,6 +441,20 @@ static bool several_vectors(Apply *a, PlanDef *d, Iter *const *loop, int n)
     return true;
 }
 
+/* The terms of `pairs` two by two, innermost. */
+static void pair_terms(Apply *a, PlanDef *d, Iter *terms)
+{
+    Arena *mem = a->p->l->mem;
+    iter_split(a->p, d, terms, 2, TAIL_PEEL, arena_printf(mem, "%s'q", terms->name), arena_printf(mem, "%s'p", terms->name), a->now->span);
+    Iter *pairs = terms->by, *in = pairs->with;
+    int last = d->loop.n - 1;
+    for (int i = plan_index(d, in); i < last; i++) d->loop.at[i] = d->loop.at[i + 1];
+    d->loop.at[last] = in;
+    tell(a, pairs, LOOP_SERIAL);
+    tell(a, in, LOOP_UNROLL);
+    pairs->kernel = in->kernel = true;
+}
+
 static bool do_microkernel(Apply *a, const SchedStmt *s)
 {
     const Register *k = kernel_named(a, &s->kernel);
@@ -471,7 +486,8 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         Iter *it = d->loop.at[i];
         if (it != loop[0] && it != loop[1] && it != loop[2]) d->loop.at[n++] = it;
     }
-    if (k->how[1] == LOOP_VECTOR && several_vectors(a, d, loop, n)) return true;
+    bool pairs = k->match == legal_pairs;
+    if (!pairs && k->how[1] == LOOP_VECTOR && several_vectors(a, d, loop, n)) return true;
     for (int i = 0; i < 3; i++) {
         Iter *it = loop[k->order[i]];
         d->loop.at[n++] = it;
@@ -480,6 +496,7 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
     }
     if (s->compose && loop[0]->kind == IT_INNER) loop[0]->tail = loop[0]->with->tail = TAIL_COMPOSE;
+    if (pairs) pair_terms(a, d, loop[2]);
     return true;
 }
 

@@ -62,6 +62,8 @@ bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t);
 bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *name, const SchedStmt *s);
 bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop);
 bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop);
+bool legal_pairs(Apply *a, PlanDef *d, Iter *const *loop);
+bool legal_sixteen_bits(const Expr *factor); /* made i32 from an integer that 16 bits with a sign hold */
 /* After a statement: does what the earlier ones asked for still hold? */
 bool legal_still(Apply *a);
 bool legal_reads(Apply *a, Expr *e, const Tensor *t);

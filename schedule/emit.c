@@ -311,6 +311,7 @@ static void cut_pieces(Emit *e, Iter *outer, int pos)
     if (one && left == 0) return;
     if (outer->tail == TAIL_PEEL || (one && !outer->unit)) {
         Expr *some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){rest, zero}, outer->span);
+        if (outer->factor == 2) one = true, left = 1;
         piece(e, outer, full, NULL, one ? ix_int(l, left) : rest, some, pos);
         return;
     }
@@ -349,13 +350,20 @@ static void leaf(Emit *e)
     low_emit(l, tile_if(l->p, when, b, (Block){0}, e->d->w->def->span));
 }
 
+/* The inner loop has no iterations where there is nothing left for it. */
+static bool ends_inside(const Emit *e, const Iter *it)
+{
+    bool guarded = it->kind == IT_OUTER && (it->tail == TAIL_GUARD || it->tail == TAIL_MASK);
+    return guarded && !it->with->nominal && !lin_multiple(e->l, iter_whole(e->p, it->of), it->factor);
+}
+
 static void whole_loop(Emit *e, Iter *it, int pos)
 {
     Lower *l = e->l;
     Expr *n = iter_extent(e->p, it);
     /* A reduction over nothing has a result too: its init and finish stand inside this loop. */
     if (it->reduces && pos < e->acc_at && !at_least_one(e, n)) {
-        it->some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(l, 0)}, it->span);
+        if (!ends_inside(e, it)) it->some = te_node(l->op, EX_GT, DT_U1, 2, (Expr *[]){n, ix_int(l, 0)}, it->span);
         n = ix_op(l, EX_MAX, n, ix_int(l, 1));
     }
     one_loop(e, it, n, pos);

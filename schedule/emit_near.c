@@ -292,7 +292,7 @@ static bool consecutive(const Emit *e, const View *v, const Iter *it) { return n
  * Blocks are then read along the one and stored along the other. */
 static int turned(const Emit *e, const View *v)
 {
-    int last = v->nix - 1, bits = te_type[v->of->type].bits;
+    int last = v->nix - 1, bits = te_type[v->buf->type].bits;
     if (e->l->in_lanes || v->factor[last] < 2 || v->factor[last] > 32 || bits < 16) return -1;
     if (near(e, v, v->ix[last], SHUFFLED)) return -1;
     for (int i = 0; i < last; i++)
@@ -346,7 +346,7 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     low_emit(l, tile_store(l->p, v->buf, to, v->buf->type == x->type ? x : te_cast(l->op, v->buf->type, x, at), at));
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
-        bool lanes = c->width && order[i] == c->lanes_over, apart = c->width && order[i] == last && !lanes;
+        bool lanes = c->width && order[i] == c->lanes_over, apart = c->innermost >= 0 && c->width && order[i] == last;
         rows_close_inner(e, &rows[order[i]], lanes ? LOOP_VECTOR : apart ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0);
         if (i != last) rows_close_outer(e, &rows[order[i]]);
     }
@@ -403,6 +403,8 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
         lo[over] = copy_blocks(e, v, c, over, len[last], at);
     else if (!l->in_lanes && v->factor[last] > 1 && near(e, v, v->ix[last], SHUFFLED))
         c.lanes_over = last, c.width = (int)v->factor[last];
+    else if (!l->in_lanes && v->factor[last] == 1 && n > 1 && consecutive(e, v, v->ix[0])) /* rows stay rows */
+        c.lanes_over = 0, c.width = copy_width(l, v->buf);
     if (over < 0 || lo[over]) copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, copy_kind(e, true), 0, NULL, 0);
     for (int i = 0; i < n; i++) v->ix[i]->at = was[i];
@@ -430,9 +432,17 @@ static void copy_named(Emit *e, const PlanStage *s, const View *v, Expr **from, 
     near_uncover(c);
 }
 
-/* What a pack of t holds: what its elements are made before they are used, where that is the same for all and a wider
- * floating-point type, so that it is done once. */
-static DType held_type(Expr *e, const Tensor *t, char *seen)
+/* What a pack holds of elements that are made `to` before they are used: a wider floating-point type at once, or, for
+ * kernels that multiply pairs, 16-bit integers. */
+static DType made(DType from, DType to, bool pairs)
+{
+    int was = te_type[from].bits, is = te_type[to].bits;
+    if (te_is_float(from)) return te_is_float(to) && is > was ? to : from;
+    return pairs && to == DT_I32 && was <= 8 ? DT_I16 : from;
+}
+
+/* What a pack of t holds, where that is the same for all uses. */
+static DType held_type(Expr *e, const Tensor *t, bool pairs, char *seen)
 {
     if (seen[e->id]) return DT_NONE;
     seen[e->id] = 1;
@@ -440,9 +450,8 @@ static DType held_type(Expr *e, const Tensor *t, char *seen)
     DType all = DT_NONE;
     for (int i = 0; i < te_nchildren(e); i++) {
         Expr *x = te_child(e, i);
-        bool widened = e->op == EX_CAST && x->op == EX_LOAD && x->load.t == t && te_is_float(t->type) &&
-                       te_is_float((DType)e->type) && te_type[e->type].bits > te_type[t->type].bits;
-        DType h = widened ? (DType)e->type : held_type(x, t, seen);
+        bool cast = e->op == EX_CAST && x->op == EX_LOAD && x->load.t == t;
+        DType h = cast ? made(t->type, (DType)e->type, pairs) : held_type(x, t, pairs, seen);
         if (h != DT_NONE) all = all == DT_NONE || all == h ? h : t->type;
     }
     return all;
@@ -473,7 +482,7 @@ static void stage_packed(Emit *e, const PlanStage *s)
     for (int i = 0; i < y->n; i++)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
     char *seen = arena_alloc(l->mem, (size_t)l->op->nexprs + 1);
-    DType held = s->copy ? (DType)s->t->type : held_type(e->d->w->rhs, s->t, seen);
+    DType held = s->copy ? (DType)s->t->type : held_type(e->d->w->rhs, s->t, plan_pairs(e->d), seen);
     v->buf = low_buffer(l, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);

@@ -566,6 +566,25 @@ bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop)
     return legal_outer(a, d, loop);
 }
 
+bool legal_sixteen_bits(const Expr *e)
+{
+    DType t = e->op == EX_CAST ? (DType)e->arg[0]->type : DT_NONE;
+    return t != DT_NONE && te_is_int(t) && te_type[t].bits <= (te_type[t].cls == 'I' ? 16 : 15);
+}
+
+/* Integer sums of products of integers of 16 bits, which wrap in any order. */
+bool legal_pairs(Apply *a, PlanDef *d, Iter *const *loop)
+{
+    const Expr *x = d->r->body;
+    if (d->r->op != RED_SUM || x->type != DT_I32 || x->op != EX_MUL) return mismatch(a, d, "pairs", "it does not sum products of i32", "`outer` is for all types");
+    for (int i = 0; i < 2; i++)
+        if (!legal_sixteen_bits(x->arg[i]))
+            return mismatch(a, d, "pairs", "a factor is not made i32 from an integer that 16 bits with a sign hold", "`outer` is for all types");
+    int64_t n = iter_most(a->p, loop[1]);
+    if (n <= 0 || n & (n - 1)) return mismatch(a, d, "pairs", "its columns are no power of two in number", "cut them by one");
+    return legal_outer(a, d, loop);
+}
+
 /* ---- what earlier statements asked for ------------------------------------------------------------------------------------
  */
 static bool fused_evenly(Apply *a, const PlanDef *d)

@@ -6,6 +6,8 @@
  * 2016. */
 #include "schedule/model.h"
 
+#include "schedule/apply.h"
+
 #include <string.h>
 
 enum { MOST_COLUMNS = 3072 };
@@ -88,16 +90,19 @@ typedef struct Match {
     const Expr *a, *b; /* reads: by rows, by columns */
     bool copy_a, copy_b; /* not to be read by a kernel as they are: */
     bool wide_a, wide_b; /* converted first */
+    bool pairs;          /* of integers of 16 bits with a sign, or fewer */
     Axis i, j, k;
 } Match;
+
+static bool number(DType t) { return te_is_float(t) || te_is_int(t); }
 
 /* A read, or one that is widened. */
 static const Expr *read_of(const Expr *e, DType t, bool *as_it_is)
 {
     *as_it_is = true;
-    if (e->op == EX_CAST && te_is_float((DType)e->arg[0]->type) && te_is_float(t)) e = e->arg[0], *as_it_is = false;
-    if (e->op != EX_LOAD || !te_is_float((DType)e->type) || e->flag == LOAD_GATHER) return NULL;
-    if (e->load.other && e->load.other->op != EX_FLOAT) return NULL;
+    if (e->op == EX_CAST && number((DType)e->arg[0]->type) && te_is_float((DType)e->arg[0]->type) == te_is_float(t)) e = e->arg[0], *as_it_is = false;
+    if (e->op != EX_LOAD || !number((DType)e->type) || e->flag == LOAD_GATHER) return NULL;
+    if (e->load.other && e->load.other->op != EX_FLOAT && e->load.other->op != EX_INT) return NULL;
     for (int i = 0; i < e->nargs; i++)
         if (te_has_load(e->arg[i])) return NULL;
     return e;
@@ -163,7 +168,7 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     const Reduce *r = red->red;
     int p;
     DType t = (DType)r->body->type;
-    if (r->op != RED_SUM || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64)) return false;
+    if (r->op != RED_SUM || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64 && t != DT_I32)) return false;
     if (r->body->op != EX_MUL || te_type[w->def->out[0]->type].bits < 8) return false;
     bool as_x, as_y;
     const Expr *x = read_of(r->body->arg[0], t, &as_x), *y = read_of(r->body->arg[1], t, &as_y);
@@ -172,6 +177,8 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     bool swap = te_uses_var(x, j);
     *m = (Match){.w = w, .red = red, .r = r, .a = swap ? y : x, .b = swap ? x : y};
     if (!match_axes(l, m)) return false;
+    m->pairs = t == DT_I32 && legal_sixteen_bits(r->body->arg[0]) && legal_sixteen_bits(r->body->arg[1]);
+    if (t == DT_I32 && !m->pairs) return false;
     m->wide_a = !(swap ? as_y : as_x);
     m->wide_b = !(swap ? as_x : as_y);
     m->copy_a = !plain_indices(m->a) || m->i.n > 1 || m->k.n > 1;
@@ -249,6 +256,31 @@ static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char 
     if (rows || jo) text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
 }
 
+/* Two terms in one instruction: columns packed pair by pair, for one panel at a time; rows as 16-bit integers. */
+static bool pairs_text(Lower *l, const Match *m, Text *out)
+{
+    const char *C = m->w->def->name;
+    Namer n = {.l = l, .w = m->w, .r = m->r};
+    Blocks b = product_blocks(l, m);
+    int64_t lanes = target_lanes(l->target, 4);
+    if (!m->i.n || m->i.guess < b.mr || m->j.guess < lanes) return false;
+    while (b.nr & (b.nr - 1)) b.nr -= (int)lanes;
+    const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *ir = model_part(&n, i, "r"),
+               *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
+    text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail mask;\n", C, j, b.nr, jo, jr);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n  order %s ", C, i, b.mr, io, ir, C);
+    for (int x = 0; x < m->w->nix; x++)
+        if (!on_axis(&m->i, m->w->ix[x]) && !on_axis(&m->j, m->w->ix[x])) text_printf(out, "%s, ", m->w->ix[x]->name);
+    text_printf(out, "%s, %s, %s, %s, %s, %s;\n", ko, jo, io, ki, ir, jr);
+    text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, 2);\n", m->b->load.t->name, C, jo, j, k);
+    text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, 1);\n", m->a->load.t->name, C, ko, k, i);
+    text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with pairs compose;\n", C, ir, C, jr, C, ki);
+    parallel_text(l, m, &b, NULL, jo, out);
+    return true;
+}
+
 /* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms. */
 static bool dots(const Lower *l, const Match *m)
 {
@@ -293,6 +325,7 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
 /* False: nothing is known that suits it. */
 static bool product_text(Lower *l, const Match *m, Text *out)
 {
+    if (m->pairs) return pairs_text(l, m, out);
     Blocks b = product_blocks(l, m);
     if (!m->i.n) {
         if (b.streams) vector_text(l, m, &b, out);

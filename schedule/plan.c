@@ -149,6 +149,15 @@ static void replace(Plan *p, PlanDef *d, int at, int n, Iter *const *with)
     for (int i = 0; i < n; i++) d->loop.at[at + i] = with[i];
 }
 
+bool plan_pairs(const PlanDef *d)
+{
+    for (int i = 0; i < d->loop.n; i++) {
+        const Iter *it = d->loop.at[i];
+        if (it->kernel && it->reduces && it->how == LOOP_UNROLL) return true;
+    }
+    return false;
+}
+
 int plan_accumulator(const PlanDef *d)
 {
     if (!d->r) return -1;

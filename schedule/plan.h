@@ -152,6 +152,7 @@ bool plan_writes(const PlanDef *d, const Tensor *t);
 /* Inside of how many loops the accumulator is opened: as `accum` says, before a microkernel's loops, else before the
  * innermost run of reduction loops. -1: there is none. */
 int plan_accumulator(const PlanDef *d);
+bool plan_pairs(const PlanDef *d); /* a kernel takes its terms two by two */
 bool plan_goes_on(const PlanDef *d); /* the maximum or the sum of an `online` */
 /* Partial results between iterations of outer reduction loops wait in the result itself. */
 bool plan_waits_in_result(const PlanDef *d, int partials);

@@ -179,6 +179,10 @@ LLVMValueRef cg_combine(Fn *f, RedOp r, DType t, LLVMValueRef acc, LLVMValueRef 
 Val cg_offset(Fn *f, const Tensor *t, const Val *ix); /* in elements */
 /* The element(s) at off; where `ok` (i1, may be NULL) is false or a lane is masked, 0 without touching memory. */
 Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
+/* The 32 bits from an element of 16 on: those at off in all lanes, or, as many for each lane, from off on. NULL: not under
+ * this mask. */
+LLVMValueRef cg_load_units(Fn *f, const Tensor *t, Val off);
+LLVMValueRef cg_some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, int n); /* v[from], …, on into `more` */
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
 void cg_finish_streams(Fn *f); /* before f returns */
 void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
@@ -220,6 +224,8 @@ void cg_update_lanes(Fn *f, const Stmt *s, Val off); /* one place for all lanes,
 void cg_loop(Fn *f, const Stmt *s);
 /* transpose.c: an unrolled loop in lanes whose n iterations store a block along its other side; false: none such. */
 bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n);
+/* pairs.c: an unrolled loop of two in lanes that adds products of neighbouring 16-bit integers; false: none such. */
+bool cg_pairs(Fn *f, const Stmt *loop, int64_t from, int64_t n);
 /* for i = lo, lo + step, … below hi { … }: cg_count_open returns i (i64), body follows, then cg_count_close. */
 typedef struct Count {
     LLVMBasicBlockRef body, exit, join;

@@ -63,7 +63,7 @@ static void unroll(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
     int64_t trips = known && a < b ? (b - a + step - 1) / step : 0;
     int width = s->loop.width;
     if (known && (width == 0 || trips <= width) && trips <= 4096) {
-        if (f->lanes > 1 && cg_transposed(f, s, a, trips)) return;
+        if (f->lanes > 1 && (cg_transposed(f, s, a, trips) || cg_pairs(f, s, a, trips))) return;
         for (int64_t i = 0; i < trips; i++) body(f, s, cg_uni(cg_int(f->c->i64, a + i * step)));
         return;
     }

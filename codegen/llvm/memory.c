@@ -250,8 +250,8 @@ static LLVMValueRef load_one(Fn *f, const Tensor *t, const Place *p, LLVMValueRe
 static LLVMValueRef masked_load(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr,
                                 LLVMValueRef m);
 
-/* Lanes from … from + n of v. */
-static LLVMValueRef some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, int n)
+/* Lanes from … from + n of v, and of `more` behind it. */
+LLVMValueRef cg_some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, int n)
 {
     LLVMValueRef *ix = NEW_ARRAY(f->c->mem, LLVMValueRef, n);
     for (int i = 0; i < n; i++) ix[i] = cg_int(f->c->i32, from + i);
@@ -266,17 +266,17 @@ static LLVMValueRef masked_halves(Fn *f, const Tensor *t, const Place *p, LLVMTy
     LLVMTypeRef half = cg_wide(LLVMGetElementType(type), n);
     LLVMValueRef none = LLVMGetPoison(LLVMTypeOf(m)), by = cg_int(f->c->i64, n);
     LLVMValueRef next = LLVMBuildGEP2(f->b, LLVMGetElementType(type), ptr, &by, 1, "");
-    LLVMValueRef lo = masked_load(f, t, p, half, ptr, some_lanes(f, m, none, 0, n));
-    LLVMValueRef hi = masked_load(f, t, p, half, next, some_lanes(f, m, none, n, n));
-    return some_lanes(f, lo, hi, 0, 2 * n);
+    LLVMValueRef lo = masked_load(f, t, p, half, ptr, cg_some_lanes(f, m, none, 0, n));
+    LLVMValueRef hi = masked_load(f, t, p, half, next, cg_some_lanes(f, m, none, n, n));
+    return cg_some_lanes(f, lo, hi, 0, 2 * n);
 }
 
 static LLVMValueRef masked_load(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr,
                                 LLVMValueRef m)
 {
-    unsigned lanes = LLVMGetVectorSize(type);
-    if (lanes % 2 == 0 && lanes * elem_bytes(p) > (unsigned)f->c->t->vector_bytes) return masked_halves(f, t, p, type, ptr, m);
     Cg *c = f->c;
+    unsigned lanes = LLVMGetVectorSize(type), bytes = LLVMGetElementType(type) == c->i32 ? 4 : elem_bytes(p);
+    if (lanes % 2 == 0 && lanes * bytes > (unsigned)c->t->vector_bytes) return masked_halves(f, t, p, type, ptr, m);
     LLVMTypeRef over[] = {type, c->ptr};
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
     LLVMValueRef fn = LLVMGetIntrinsicDeclaration(c->mod, id, over, 2);
@@ -406,6 +406,18 @@ static LLVMValueRef load_lanes(Fn *f, const Tensor *t, const Place *p, Val off, 
     if (known && fits && (m.m ? near && m.n && masks(f, p) : near || step == -1)) return load_strided(f, t, p, off, step, ok, m);
     if (f->c->t->avx512 && elem_bytes(p) >= 4) return gather(f, t, p, off, ok, m);
     return load_each(f, t, p, off, ok, m);
+}
+
+LLVMValueRef cg_load_units(Fn *f, const Tensor *t, Val off)
+{
+    Cg *c = f->c;
+    const Place *p = &f->place[t->id];
+    LLVMTypeRef type = cg_wide(c->i32, f->lanes);
+    LLVMValueRef ptr = at(f, p, off.v);
+    if (f->mask.m && !f->mask.some) return NULL;
+    if (off.kind == VAL_UNI) return cg_splat(f, load(f, t, p, c->i32, ptr));
+    if (!f->mask.m) return load(f, t, p, type, ptr);
+    return c->t->masks ? masked_load(f, t, p, type, ptr, f->mask.m) : NULL;
 }
 
 Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m)

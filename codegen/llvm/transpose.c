@@ -27,6 +27,14 @@ static LLVMValueRef interleave(Fn *f, LLVMValueRef a, LLVMValueRef b, int w, int
     return pick2(f, a, b, from, w);
 }
 
+/* a[0], b[0], a[1], b[1], … */
+static LLVMValueRef interleaved(Fn *f, LLVMValueRef a, LLVMValueRef b, int w)
+{
+    int from[32];
+    for (int i = 0; i < 2 * w; i++) from[i] = i / 2 + (i % 2 ? w : 0);
+    return pick2(f, a, b, from, 2 * w);
+}
+
 /* Parts of e elements, in groups of `far` of them: a's low group with b's low group, or the high ones. */
 static LLVMValueRef swap_parts(Fn *f, LLVMValueRef a, LLVMValueRef b, int w, int e, int far, bool high)
 {
@@ -107,6 +115,10 @@ bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n)
         cg_forget(f, mark);
     }
     *j = old;
+    if (n == 2 && step == 2) { /* rows of two behind one another: one store */
+        cg_store_row(f, t, off.v, interleaved(f, v[0], v[1], w));
+        return true;
+    }
     int parts = (int)(n + w - 1) / w;
     for (int i = (int)n; i < parts * w; i++) v[i] = LLVMGetPoison(LLVMTypeOf(v[0]));
     for (int g = 0; g < parts; g++) transpose(f, v + g * w, row + g * w, w, e);

@@ -414,7 +414,9 @@ static bool m_microkernel(SchedGen *g)
     if (m * n > COPIES * 4) return false;
     put(g, "microkernel %s.%s, %s.%s", name(d), a->name, name(d), b->name);
     if (c != a && c != b && rng_chance(&g->r, 70)) put(g, ", %s.%s", name(d), c->name);
-    return put(g, " with %s%s", rng_chance(&g->r, 65) ? "outer" : "dot", rng_chance(&g->r, 30) ? " compose" : "");
+    bool pairs = d->r && d->r->body->type == DT_I32 && rng_chance(&g->r, 40);
+    const char *how = pairs ? "pairs" : rng_chance(&g->r, 65) ? "outer" : "dot";
+    return put(g, " with %s%s", how, rng_chance(&g->r, 30) ? " compose" : "");
 }
 
 /* ---- one pass ---------------------------------------------------------------------------------------------------------- */
