@@ -6,6 +6,7 @@
 #include "frontend/sema.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const Val none = {0};
 
@@ -215,7 +216,7 @@ static void unknown_function(Sema *s, const AstExpr *a)
         fe_help_at(s, d, "`%s` is %s: its index stands in brackets", a->text, fe_what(y));
     else if (s->frame && !strcmp(s->frame->fn->name.text, a->text))
         fe_help_at(s, d, "a fn sees earlier fns only, not itself");
-    else if (type)
+    else if (type && strcasecmp(type, a->text) != 0)
         fe_help_at(s, d, "a cast is `%s(x)`", type);
     else if (!defined_later(s, d, a->text) && !fe_suggest(s, d, a->text, WANT_FN))
         list_functions(s, d);
