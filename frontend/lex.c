@@ -314,7 +314,8 @@ static void quoted(Lexer *x, char quote)
 static void foreign_comment(Lexer *x)
 {
     Diag *d = diag_error(x->diags, D_L001_CHAR, span_of(x, x->at, 2), ahead(x, 1) == '/' ? "`//`" : "`/*`");
-    diag_help(x->diags, d, "a comment starts with `#`%s", ahead(x, 1) == '/' ? "; on integers `/` floors" : "");
+    diag_help(x->diags, d, "a comment starts with `#`%s",
+              ahead(x, 1) == '/' && !x->sched ? "; on integers `/` floors" : "");
     comment(x, true);
 }
 
@@ -368,7 +369,7 @@ static void unexpected(Lexer *x)
         diag_help(x->diags, d, "the logical and is `&&`");
         as = T_AND;
     } else if (number == '^') {
-        diag_help(x->diags, d, "a power is `pow(x, y)`");
+        diag_help(x->diags, d, x->sched ? "there are no powers" : "a power is `pow(x, y)`");
     } else if (number == '@' && !x->sched) {
         diag_help(x->diags, d, "a product of matrices is `sum{k}(A[i,k] * B[k,j])`");
     } else if (number == '.') {
