@@ -5,12 +5,15 @@
 
 #include <string.h>
 
-enum { LOOK_AHEAD = 512 }; /* tokens that a left side may have for recovery to see it */
+enum {
+    LOOK_AHEAD = 512, /* tokens that a left side may have for recovery to see it, */
+    NAMES_MOST = 4    /* and names: more are a list of arguments, through which each of them would be looked */
+};
 
 bool fe_starts_statement(const Parser *p, int at)
 {
     if (p->tok[at].kind == T_LET) return true;
-    for (int depth = 0, n = 0; n < LOOK_AHEAD; n++, at = fe_after(p, at)) {
+    for (int depth = 0, n = 0, names = 1; n < LOOK_AHEAD; n++, at = fe_after(p, at)) {
         TokenKind kind = (TokenKind)p->tok[at].kind, next = (TokenKind)p->tok[fe_after(p, at)].kind;
         if (depth > 0) {
             depth += (kind == T_LBRACKET || kind == T_LPAREN) - (kind == T_RBRACKET || kind == T_RPAREN);
@@ -24,7 +27,7 @@ bool fe_starts_statement(const Parser *p, int at)
             continue;
         }
         if (next == T_ASSIGN) return true;
-        if (next == T_COMMA) {
+        if (next == T_COMMA && names++ < NAMES_MOST) {
             at = fe_after(p, at);
             continue;
         }
