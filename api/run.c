@@ -299,12 +299,14 @@ static void fault_at(tensorcc_kernel *k, Diags *d, int site, int64_t index)
     const TeOp *op = k->op;
     if (site < 1 || site > op->nsites || (k->library && !k->same)) {
         diag_error(d, D_R026_GATHER, op->span, op->name, arena_printf(d->mem, "an index (place %d)", site),
-                   (long long)index);
+                   arena_printf(d->mem, "%lld", (long long)index));
         return;
     }
     const Site *s = &op->site[site - 1];
     if (s->kind == SITE_GATHER) {
-        Diag *g = diag_error(d, D_R026_GATHER, s->span, op->name, s->text, (long long)index);
+        const char *value = s->is_unsigned ? arena_printf(d->mem, "%llu", (unsigned long long)index)
+                                           : arena_printf(d->mem, "%lld", (long long)index);
+        Diag *g = diag_error(d, D_R026_GATHER, s->span, op->name, s->text, value);
         if (s->tensor) {
             Text shape = {.mem = d->mem};
             for (int x = 0; x < s->tensor->rank; x++) {

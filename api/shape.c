@@ -148,6 +148,7 @@ void api_out_of_range(const Dim *dim, int64_t size, Diags *d)
         diag_note(d, g, dim->span, "a range may be given here: `%s in %lld..%lld`", dim->name, x < lo ? x : lo,
                   x > hi ? x : hi);
     }
+    diag_help(d, g, "choose a size in that range%s", dim->has_range ? ", or widen it in the op" : "");
 }
 
 static bool in_ranges(const TeOp *op, const int64_t *sizes, Diags *d)

@@ -69,6 +69,7 @@ typedef struct AstDim {
     Span default_span, range_span;
     int nhints;
     int64_t *hint;
+    Span *hint_span;
     Span span;
 } AstDim;
 

@@ -1,7 +1,10 @@
-/* closest.c: what a misspelled name was meant to be. */
+/* closest.c: what a misspelled name, or another language's, was meant to be. */
 #include "frontend/closest.h"
 
+#include "ir/te.h"
+
 #include <string.h>
+#include <strings.h>
 
 enum { NAME_MOST = 40 };
 
@@ -34,7 +37,7 @@ static int distance(const char *a, const char *b)
 
 void fe_consider(FeClosest *c, const char *name)
 {
-    int n = distance(c->to, name);
+    int n = !strcasecmp(c->to, name) ? 1 : distance(c->to, name); /* SUM is near sum, however long */
     if (n < c->edits) *c = (FeClosest){c->to, name, n};
 }
 
@@ -49,4 +52,26 @@ const char *fe_closest(const char *name, int n, const char *const *among)
     FeClosest c = fe_closest_start(name);
     for (int i = 0; i < n; i++) fe_consider(&c, among[i]);
     return c.name;
+}
+
+/* What people write for types elsewhere. */
+static const struct {
+    const char *theirs, *ours;
+} type_alias[] = {
+    {"float", "f32"},     {"double", "f64"},   {"half", "f16"},   {"bfloat16", "bf16"}, {"float64", "f64"},
+    {"float32", "f32"},   {"float16", "f16"},  {"fp64", "f64"},   {"fp32", "f32"},      {"fp16", "f16"},
+    {"int", "i32"},       {"long", "i64"},     {"short", "i16"},  {"char", "i8"},       {"bool", "u1"},
+    {"i1", "u1"},         {"int64", "i64"},    {"int32", "i32"},  {"int16", "i16"},     {"int8", "i8"},
+    {"int4", "i4"},       {"uint64", "u64"},   {"uint32", "u32"}, {"uint16", "u16"},    {"uint8", "u8"},
+    {"uint4", "u4"},      {"byte", "u8"},      {"fp8", "f8e4m3"}, {"f8", "f8e4m3"},     {"index", "i64"},
+    {"float8", "f8e4m3"}, {"unsigned", "u32"},
+};
+
+const char *fe_type_alias(const char *name)
+{
+    for (int i = 0; i < DT_COUNT; i++)
+        if (i != DT_INDEX && !strcasecmp(name, te_type[i].name)) return te_type[i].name;
+    for (size_t i = 0; i < sizeof type_alias / sizeof *type_alias; i++)
+        if (!strcasecmp(name, type_alias[i].theirs)) return type_alias[i].ours;
+    return NULL;
 }

@@ -138,11 +138,13 @@ static bool fits(const Lexer *x, uint32_t from)
 static void malformed(Lexer *x, uint32_t from)
 {
     uint32_t tail = x->at;
-    while (is_name(ahead(x, 0)) || (ahead(x, 0) == '.' && is_digit(ahead(x, 1)))) x->at++;
+    while (is_name(ahead(x, 0)) || (ahead(x, 0) == '.' && is_name(ahead(x, 1)))) x->at++;
     char c = x->s[tail];
     Diag *d = diag_error(x->diags, D_L002_NUMBER, span_of(x, from, x->at - from),
                          arena_strndup(x->mem, x->s + from, x->at - from));
-    if (tail == from + 1 && x->s[from] == '0' && strchr("xXbBoO", c)) {
+    if (c == '.') {
+        diag_help(x->diags, d, "a number has one point");
+    } else if (tail == from + 1 && x->s[from] == '0' && strchr("xXbBoO", c)) {
         diag_help(x->diags, d, "numbers are decimal");
     } else if (c == 'e' || c == 'E') {
         diag_help(x->diags, d, "an exponent needs digits, as in `1e-6`");
@@ -183,10 +185,15 @@ static void number(Lexer *x)
         diag_help(x->diags, d, "a number with a point has digits on both sides of it: `%.*s.0`",
                   (int)(x->at - from < 40 ? x->at - from : 40), x->s + from);
         x->at++;
+        while (is_name(ahead(x, 0))) x->at++; /* 1.f */
         is_float = bad = true;
     } else if (!is_float && !fits(x, from)) {
-        diag_error(x->diags, D_L003_RANGE, span_of(x, from, x->at - from),
-                   arena_strndup(x->mem, x->s + from, x->at - from));
+        Diag *d = diag_error(x->diags, D_L003_RANGE, span_of(x, from, x->at - from),
+                             arena_strndup(x->mem, x->s + from, x->at - from));
+        diag_help(x->diags, d,
+                  x->sched ? "integers go up to 18446744073709551615"
+                           : "integers go up to 18446744073709551615; a float has a point or an exponent, "
+                             "as in `1e20`");
         bad = true;
     }
     put(x, is_float ? T_FLOAT : T_INT, from, bad);
@@ -294,7 +301,10 @@ static void quoted(Lexer *x, char quote)
                          quote == '"'   ? "`\"`"
                          : quote == '`' ? "a backquote"
                                         : "`'`");
-    diag_help(x->diags, d, "`%s` has no texts in quotes", x->sched ? ".sched" : ".te");
+    if (from > 0 && is_digit(x->s[from - 1]) && is_digit(ahead(x, 1)))
+        diag_help(x->diags, d, "digits are not grouped");
+    else
+        diag_help(x->diags, d, "`%s` has no texts in quotes", x->sched ? ".sched" : ".te");
     if (end < x->len && x->s[end] == quote) end++;
     while (x->at < end) step(x);
     put(x, T_ERROR, from, true);
@@ -304,8 +314,24 @@ static void quoted(Lexer *x, char quote)
 static void foreign_comment(Lexer *x)
 {
     Diag *d = diag_error(x->diags, D_L001_CHAR, span_of(x, x->at, 2), ahead(x, 1) == '/' ? "`//`" : "`/*`");
-    diag_help(x->diags, d, "a comment starts with `#`%s", ahead(x, 1) == '/' ? "; on integers `/` floors" : "");
+    diag_help(x->diags, d, "a comment starts with `#`%s",
+              ahead(x, 1) == '/' && !x->sched ? "; on integers `/` floors" : "");
     comment(x, true);
+}
+
+/* Signs of mathematics that are functions here. */
+static const char *foreign_sign(uint32_t number)
+{
+    switch (number) {
+    case 0x221a: return "a square root is `sqrt(x)`";
+    case 0x3a3:
+    case 0x2211: return "a sum is `sum{k}(X[k])`";
+    case 0x3a0:
+    case 0x220f: return "a product is `prod{k}(X[k])`";
+    case 0xb2:
+    case 0xb3: return "a power is `pow(x, y)`";
+    default: return NULL;
+    }
 }
 
 static void unexpected(Lexer *x)
@@ -343,12 +369,18 @@ static void unexpected(Lexer *x)
         diag_help(x->diags, d, "the logical and is `&&`");
         as = T_AND;
     } else if (number == '^') {
-        diag_help(x->diags, d, "a power is `pow(x, y)`");
+        diag_help(x->diags, d, x->sched ? "there are no powers" : "a power is `pow(x, y)`");
+    } else if (number == '@' && !x->sched) {
+        diag_help(x->diags, d, "a product of matrices is `sum{k}(A[i,k] * B[k,j])`");
     } else if (number == '.') {
+        char before = from > 0 ? x->s[from - 1] : 0;
         diag_help(x->diags, d,
-                  is_digit(ahead(x, 0)) && (from == 0 || x->s[from - 1] != '.')
-                      ? "a number has digits before its point: `0.5`"
+                  before != '.' && is_digit(ahead(x, 0)) ? "a number has digits before its point: `0.5`"
+                  : is_name(before) || before == ']' || before == ')'
+                      ? "names have no `.` in them: a function is `exp(x)`"
                       : "a range is written `lo..hi`");
+    } else if (foreign_sign(number)) {
+        diag_help(x->diags, d, "%s", foreign_sign(number));
     } else if (number >= 0x80) {
         diag_help(x->diags, d, "names are made of the letters A to Z, digits and `_`");
     }

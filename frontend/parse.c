@@ -74,9 +74,11 @@ const char *fe_found(const Parser *p)
 
 static Diag *expected(Parser *p, const char *what, Span span, const char *found)
 {
-    bool silent = fe_kind(p) == T_ERROR || p->tok[p->at].bad;
+    /* What stands beside a token that could not be read is most likely as it should be. */
+    bool silent = fe_kind(p) == T_ERROR || p->tok[p->at].bad || (p->tok[p->last].bad && p->last < p->at);
     p->broken = true;
     Diag *d = silent ? NULL : diag_error(p->diags, D_F001_EXPECTED, span, what, found);
+    if (span.len > 0) fe_help_with_token(p, d); /* else the place is the end of a line: the token has no part in it */
     p->failed = true;
     return d;
 }
@@ -119,7 +121,20 @@ bool fe_expect(Parser *p, TokenKind kind, const char *where, int open)
     if (fe_accept(p, kind)) return true;
     bool told = p->failed || p->diags->spare;
     const char *what = told ? "" : arena_printf(p->mem, "`%s` %s", fe_token_text[kind], where);
-    fe_opens_here(p, fe_expected(p, what), open);
+    Diag *d = fe_expected(p, what);
+    if (kind == T_RPAREN) fe_help_with_operand(p, d);
+    fe_opens_here(p, d, open);
+    return false;
+}
+
+bool fe_close_list(Parser *p, TokenKind kind, const char *where, int open)
+{
+    if (fe_accept(p, kind)) return true;
+    bool told = p->failed || p->diags->spare;
+    const char *what = told ? "" : arena_printf(p->mem, "`%s` %s", fe_token_text[kind], where);
+    Diag *d = fe_expected(p, what);
+    fe_help_with_list(p, d);
+    fe_opens_here(p, d, open);
     return false;
 }
 
@@ -141,43 +156,6 @@ AstName fe_name(Parser *p, const char *what)
         fe_expected(p, what);
     }
     return n;
-}
-
-/* Words of other languages where a statement should start or an operator should stand. */
-static const struct {
-    const char *word, *help;
-} foreign_word[] = {
-    {"and", "the logical and is `&&`"},
-    {"or", "the logical or is `||`"},
-    {"not", "the logical not is `!`"},
-    {"mod", "the remainder is `%`"},
-    {"div", "on integers `/` floors"},
-    {"else", "a choice is written `condition ? this : that`"},
-    {"then", "a choice is written `condition ? this : that`"},
-    {"for", "there are no loops: a definition holds for every index of its left side"},
-    {"while", "there are no loops; a recurrence is declared with `seq`"},
-    {"return", "results are assigned: `Y[i] = …`"},
-    {"var", "a temporary is `let t[i] = …`"},
-    {"def", "an op starts with `op`, a scalar function with `fn`"},
-    {"func", "an op starts with `op`, a scalar function with `fn`"},
-    {"function", "an op starts with `op`, a scalar function with `fn`"},
-    {"schedule", "schedules belong in a `.sched` file"},
-    {"import", "there are no imports: a fn is visible below its definition in the file"},
-    {"include", "there are no imports: a fn is visible below its definition in the file"},
-};
-
-void fe_help_with_word(Parser *p, Diag *d, int at)
-{
-    if (!d || d == p->diags->spare) return;
-    for (int k = 0; k < 2; k++, at = p->last) {
-        if (p->tok[at].kind != T_ID || p->tok[at].len > 10) continue;
-        const char *text = fe_text(p, at);
-        for (size_t i = 0; i < sizeof foreign_word / sizeof *foreign_word; i++) {
-            if (!ir_streq(text, foreign_word[i].word)) continue;
-            fe_help(p, d, "%s", foreign_word[i].help);
-            return;
-        }
-    }
 }
 
 /* ---- going on after a mistake -------------------------------------------------------------------------------- */
@@ -226,11 +204,19 @@ const char *fe_documentation(Parser *p, int at)
 /* Something stands where an op or fn should start. */
 static void not_an_item(Parser *p)
 {
-    int at = p->at;
+    TokenKind kind = (TokenKind)p->tok[p->at].kind;
     Diag *d = fe_expected_here(p, "`op` or `fn`");
-    fe_help_with_word(p, d, at);
-    if (p->tok[at].kind == T_RBRACE) fe_help(p, d, "no brace is open here");
-    if (p->tok[at].kind == T_LET) fe_help(p, d, "a let stands among the statements of an op");
+    if (kind == T_RBRACE) {
+        fe_help(p, d, "no brace is open here");
+    } else if (kind == T_LET) {
+        fe_help(p, d, "a let stands among the statements of an op");
+    } else if (p->at > 0 && !fe_first_on_line(p, p->at)) {
+        fe_help_with_operand(p, d);
+    } else if (d && !fe_has_help(d)) {
+        fe_help(p, d,
+                "a file holds ops, `op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] }`, and scalar functions, `fn "
+                "twice(x) = x + x`");
+    }
 }
 
 static AstOp *operation(Parser *p)
@@ -243,7 +229,11 @@ static AstOp *operation(Parser *p)
     if (!p->failed && fe_kind(p) != T_LBRACE) {
         TokenKind kind = fe_kind(p);
         Diag *d = fe_expected(p, op->nwhere ? "`{` after the conditions" : "`where` or `{` after the results");
-        if (kind == T_ASSIGN || kind == T_COLON) fe_help(p, d, "an op's statements stand in braces");
+        if (kind == T_IF) {
+            fe_help(p, d, "conditions on sizes stand after `where`");
+        } else if (d && !fe_has_help(d)) {
+            fe_help(p, d, "an op's statements stand in braces: `{ Y[i] = X[i] }`");
+        }
     }
     if (p->failed) skip_header(p);
     if (fe_kind(p) == T_LBRACE) fe_body(p, op);
@@ -259,7 +249,12 @@ static AstFn *function(Parser *p)
     fe_advance(p);
     f->name = fe_name(p, "the function's name");
     int open = p->at;
-    fe_expect(p, T_LPAREN, "after the function's name", -1);
+    if (!fe_accept(p, T_LPAREN)) {
+        TokenKind kind = fe_kind(p);
+        fe_help(p, fe_expected(p, "`(` after the function's name"),
+                kind == T_LBRACKET ? "a fn computes with scalars; what works on tensors starts with `op`"
+                                   : "its parameters stand in parentheses: `fn twice(x) = x + x`");
+    }
     VEC(AstName) names = {0};
     do {
         AstName n = fe_name(p, "the name of a parameter");
@@ -271,6 +266,7 @@ static AstFn *function(Parser *p)
     if (!fe_accept(p, T_RPAREN)) {
         Diag *d = fe_expected(p, "`)` after the parameters");
         if (typed) fe_help(p, d, "a fn's parameters have no types: its body is typed where it is used");
+        fe_help_with_list(p, d);
         fe_opens_here(p, d, open);
     }
     if (!fe_accept(p, T_ASSIGN))

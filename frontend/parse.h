@@ -1,4 +1,5 @@
-/* parse.h: what parse.c (items, statements, recovery), parse_expr.c (expressions) and sched_parse*.c share. */
+/* parse.h: what parse.c (items, statements, recovery), parse_expr.c (expressions), parse_help.c (what a mistake was
+ * meant to be) and sched_parse*.c share. */
 #ifndef TCC_FRONTEND_PARSE_H
 #define TCC_FRONTEND_PARSE_H
 
@@ -33,6 +34,8 @@ bool fe_accept(Parser *p, TokenKind kind);
 /* Takes a token of this kind or reports "expected `]` after the index, found …", with a note at the token `open` (its
  * number, -1: none). */
 bool fe_expect(Parser *p, TokenKind kind, const char *after, int open);
+/* The same for the end of a list, before which a comma may be missing. */
+bool fe_close_list(Parser *p, TokenKind kind, const char *after, int open);
 /* Reports "expected WHAT, found …" at the current token and fails. NULL when that would only repeat a report. Where the
  * next line starts something new the place is the end of the line before. fe_expected_here: the current token itself.
  */
@@ -52,8 +55,6 @@ bool fe_adjacent(const Parser *p, int token); /* nothing is between it and the n
 bool fe_is_word(TokenKind kind);              /* reserved */
 bool fe_starts_item(const Parser *p);
 void fe_opens_here(Parser *p, Diag *d, int open); /* a note at a bracket or `?` that something should match */
-/* A help where the token, or the one before it, is a word of another language. */
-void fe_help_with_word(Parser *p, Diag *d, int token);
 
 /* The comment lines directly above a token, without their `#`; NULL when there are none. */
 const char *fe_documentation(Parser *p, int token);
@@ -73,6 +74,15 @@ AstRv fe_rv(Parser *p);
 AstExpr *fe_literal(Parser *p);
 /* Reports that something is nested deeper than so many levels, and fails. */
 void fe_too_deep(Parser *p, Span at, int levels);
+
+/* ---- parse_help.c: each takes NULL, and but for the first leaves a report alone that has a help ---- */
+void fe_help_with_token(Parser *p, Diag *d);     /* what the current token alone tells */
+void fe_help_with_operators(Parser *p, Diag *d); /* it and its neighbour are an operator elsewhere */
+void fe_help_with_list(Parser *p, Diag *d);      /* a comma is missing before it */
+void fe_help_with_operand(Parser *p, Diag *d);   /* it cannot follow the operand before it */
+/* The token, or the one before it, is a word of another language. */
+void fe_help_with_word(Parser *p, Diag *d, int token);
+bool fe_has_help(const Diag *d);
 
 /* ---- sched_parse.c ---- */
 /* Whether a statement, param or schedule of a `.sched` file starts at a token. */

@@ -110,7 +110,7 @@ static AstExpr *call(Parser *p)
     fe_advance(p);
     ExprList args = {0};
     if (fe_kind(p) != T_RPAREN) list(p, &args);
-    fe_expect(p, T_RPAREN, "after the arguments", open);
+    fe_close_list(p, T_RPAREN, "after the arguments", open);
     set_args(p, e, args.n, args.at, from);
     e->span = fe_span_from(p, from);
     return e;
@@ -138,9 +138,23 @@ static AstExpr *access(Parser *p)
     }
     if (fe_kind(p) == T_DOTDOT)
         fe_help(p, fe_expected(p, "`]` after the index"), "an access reads one element; ranges stand in reductions");
-    fe_expect(p, T_RBRACKET, e->other ? "after the value for out of bounds" : "after the index", open);
+    if (e->other) {
+        fe_expect(p, T_RBRACKET, "after the value for out of bounds", open);
+    } else {
+        fe_close_list(p, T_RBRACKET, "after the index", open);
+    }
     e->span = fe_span_from(p, from);
     return e;
+}
+
+/* lo..hi */
+static void range(Parser *p, AstRv *v)
+{
+    v->lo = fe_expr(p);
+    if (!fe_accept(p, T_DOTDOT))
+        fe_help(p, fe_expected(p, "`..` in the range"),
+                "a range has two ends, of which it excludes the second: `0..N`");
+    v->hi = fe_expr(p);
 }
 
 AstRv fe_rv(Parser *p)
@@ -148,10 +162,23 @@ AstRv fe_rv(Parser *p)
     AstRv v = {0};
     v.name = fe_name(p, "an index name");
     if (!fe_accept(p, T_IN)) return v;
-    v.lo = fe_expr(p);
-    fe_expect(p, T_DOTDOT, "in the range", -1);
-    v.hi = fe_expr(p);
+    range(p, &v);
     return v;
+}
+
+/* Something stands behind the variables of a reduction, or its condition, that does not belong there. */
+static void not_closed(Parser *p, const AstReduce *r, int open)
+{
+    TokenKind kind = fe_kind(p);
+    Diag *d = fe_expected(p, r->cond ? "`}` after the condition" : "`}` after the reduction's indices");
+    if (!r->cond && (kind == T_ASSIGN || kind == T_COLON)) {
+        fe_help(p, d, "a range is written `k in 0..K`, and the body stands behind the braces: `sum{k in 0..K}(X[k])`");
+    } else if (!r->cond && p->binary[kind] != EX_COUNT) {
+        fe_help(p, d, "a condition stands after `if`, a range after `in`: `sum{k in 0..K if k < i}(X[k])`");
+    } else if (!r->cond) {
+        fe_help_with_list(p, d);
+    }
+    fe_opens_here(p, d, open);
 }
 
 /* RED { rv, … [-> slot] [if cond] } ( body ); the current token is RED, the next one the brace. */
@@ -169,6 +196,10 @@ static AstExpr *reduction(Parser *p, RedOp op)
     p->braces++;
     VEC(AstRv) vars = {0};
     do {
+        if (fe_kind(p) != T_ID && !fe_is_word(fe_kind(p)) && (p->last == open || p->tok[p->at].kind != T_RBRACE))
+            fe_help(p, fe_expected(p, "an index name"),
+                    "the braces name the variables, with their ranges where those are not clear: `%s{k in 0..K}(…)`",
+                    e->text);
         AstRv v = fe_rv(p);
         VEC_PUSH(p->mem, &vars, v);
     } while (fe_accept(p, T_COMMA));
@@ -177,18 +208,28 @@ static AstExpr *reduction(Parser *p, RedOp op)
     if (fe_accept(p, T_ARROW)) {
         r->has_slot = true;
         r->slot.name = fe_name(p, "an index name for the places");
-        if (fe_expect(p, T_IN, "after the index of the places", -1)) r->slot.lo = fe_expr(p);
-        fe_expect(p, T_DOTDOT, "in the range", -1);
-        r->slot.hi = fe_expr(p);
+        if (fe_expect(p, T_IN, "after the index of the places", -1)) range(p, &r->slot);
     }
     if (fe_accept(p, T_IF)) r->cond = fe_expr(p);
-    if (fe_expect(p, T_RBRACE, r->cond ? "after the condition" : "after the reduction's indices", open)) p->braces--;
+    if (fe_accept(p, T_RBRACE)) {
+        p->braces--;
+    } else {
+        not_closed(p, r, open);
+    }
     open = p->at;
     if (fe_kind(p) != T_LPAREN)
         fe_help(p, fe_expected(p, "`(` after the reduction's braces"), "the body stands in parentheses: `%s{k}(X[k])`",
                 e->text);
     fe_accept(p, T_LPAREN);
     r->body = fe_expr(p);
+    if (fe_kind(p) == T_COMMA) {
+        Diag *d = fe_expected(p, "`)` after the reduction's body");
+        if (op == RED_MAX || op == RED_MIN)
+            fe_help(p, d, "a reduction takes one value; of two values it is `%s(x, y)`, without braces", e->text);
+        else
+            fe_help(p, d, "a reduction takes one value; its variables and their condition stand in the braces");
+        fe_opens_here(p, d, open);
+    }
     fe_expect(p, T_RPAREN, "after the reduction's body", open);
 
     for (int i = 0; i < r->nvars; i++) {
@@ -245,10 +286,13 @@ static AstExpr *no_operand(Parser *p)
     Diag *d = fe_expected(p, "an expression");
     AstExpr *e = node(p, AST_ERROR, fe_span(p, at));
     if (!d) return e;
+    if (!p->sched) fe_help_with_operators(p, d);
     if (kind == T_MUL && before == T_MUL) {
         fe_help(p, d, p->sched ? "there are no powers" : "a power is `pow(x, y)`");
     } else if (kind == T_ADD) {
         fe_help(p, d, "there is no unary plus%s", before == T_ADD ? ", and nothing is counted up" : "");
+    } else if (fe_has_help(d)) {
+        return e;
     } else if (kind == T_ASSIGN && p->binary[before] != EX_COUNT) {
         fe_help(p, d, "comparisons are `==`, `!=`, `<`, `<=`, `>` and `>=`");
     } else if (kind == T_ASSIGN) {
@@ -257,6 +301,14 @@ static AstExpr *no_operand(Parser *p)
         fe_help(p, d, "a choice is written `condition ? this : that`");
     } else if (kind == T_LBRACKET) {
         fe_help(p, d, "there are no lists: each element is given by its indices");
+    } else if (kind == T_LBRACE && !p->sched && before != T_WHERE) {
+        fe_help(p, d, "parentheses group: `(x + y) * z`");
+    } else if (kind == T_TILDE) {
+        fe_help(p, d, "the logical not is `!`; there is no bitwise one");
+    } else if (kind == T_SEQ) {
+        fe_help(p, d, "`seq t` stands at the end of a statement");
+    } else if (kind == T_COLON && (before == T_LBRACKET || before == T_COMMA)) {
+        fe_help(p, d, "an access reads one element: write an index, as in `X[i,j]`");
     }
     return e;
 }
@@ -265,6 +317,9 @@ static AstExpr *primary(Parser *p)
 {
     TokenKind kind = fe_kind(p);
     if (is_literal(kind)) return literal(p);
+    /* Nothing assigns inside an expression: a left side is the next statement, and the operand is what is missing. */
+    bool next = kind == T_ID && !p->sched && p->last < p->at && fe_first_on_line(p, p->at);
+    if (next && fe_starts_statement(p, p->at)) return no_operand(p);
     if (kind == T_ID) return named(p);
     if (kind == T_DTYPE) return call(p);
     if (kind != T_LPAREN) return no_operand(p);

@@ -1,22 +1,9 @@
 /* parse_header.c: what stands before an op's body: sizes, consts, parameters, conditions. Relies on parse.c for tokens
  * and reports. Only a mistake ends it early; what was read until then is in the op. */
+#include "frontend/closest.h"
 #include "frontend/parse.h"
 
 #include <string.h>
-#include <strings.h>
-
-/* What people write for types elsewhere. */
-static const struct {
-    const char *theirs, *ours;
-} type_alias[] = {
-    {"float", "f32"},     {"double", "f64"},   {"half", "f16"},   {"bfloat16", "bf16"}, {"float64", "f64"},
-    {"float32", "f32"},   {"float16", "f16"},  {"fp64", "f64"},   {"fp32", "f32"},      {"fp16", "f16"},
-    {"int", "i32"},       {"long", "i64"},     {"short", "i16"},  {"char", "i8"},       {"bool", "u1"},
-    {"i1", "u1"},         {"int64", "i64"},    {"int32", "i32"},  {"int16", "i16"},     {"int8", "i8"},
-    {"int4", "i4"},       {"uint64", "u64"},   {"uint32", "u32"}, {"uint16", "u16"},    {"uint8", "u8"},
-    {"uint4", "u4"},      {"byte", "u8"},      {"fp8", "f8e4m3"}, {"f8", "f8e4m3"},     {"index", "i64"},
-    {"float8", "f8e4m3"}, {"unsigned", "u32"},
-};
 
 static DType type(Parser *p, Span *span)
 {
@@ -26,14 +13,14 @@ static DType type(Parser *p, Span *span)
         fe_advance(p);
         return t;
     }
-    bool named = fe_kind(p) == T_ID;
+    TokenKind word = fe_kind(p);
+    bool named = word == T_ID;
     const char *text = named ? fe_text(p, p->at) : "", *ours = NULL;
     Diag *d = fe_expected(p, "a type");
-    for (size_t i = 0; i < sizeof type_alias / sizeof *type_alias; i++)
-        if (ir_streq(text, type_alias[i].theirs)) ours = type_alias[i].ours;
-    for (int i = 0; i < DT_COUNT; i++)
-        if (fe_dtype_name((DType)i) && !strcasecmp(text, fe_dtype_name((DType)i))) ours = fe_dtype_name((DType)i);
-    if (ours) {
+    ours = fe_type_alias(text);
+    if (word == T_INOUT || word == T_CONST) {
+        fe_help(p, d, "it stands before the name: `%s X: f32[N]`", fe_token_text[word]);
+    } else if (ours) {
         fe_help(p, d, "write `%s`", ours);
     } else {
         Text all = {.mem = p->mem};
@@ -41,9 +28,10 @@ static DType type(Parser *p, Span *span)
             if (fe_dtype_name((DType)i)) text_printf(&all, " %s", fe_dtype_name((DType)i));
         fe_help(p, d, "the types are%s", all.s);
     }
-    if (named) { /* what follows is most likely as it should be */
+    if (named) { /* what follows is most likely as it should be, unless it is another language's way to say more */
         p->failed = false;
         fe_advance(p);
+        p->failed = fe_kind(p) == T_LT || fe_kind(p) == T_LPAREN || fe_kind(p) == T_ID;
     }
     return DT_NONE;
 }
@@ -52,9 +40,14 @@ static DType type(Parser *p, Span *span)
 static int64_t size(Parser *p, const char *what)
 {
     if (fe_kind(p) != T_INT) {
-        bool minus = fe_kind(p) == T_SUB;
+        TokenKind kind = fe_kind(p);
         Diag *d = fe_expected(p, what);
-        if (minus) fe_help(p, d, "a size is not negative");
+        if (kind == T_SUB)
+            fe_help(p, d, "a size is not negative");
+        else if (kind == T_LPAREN || kind == T_LBRACKET)
+            fe_help(p, d, "sizes are plain numbers: `M in 1..128`");
+        else if (kind != T_COMMA && kind != T_RBRACE)
+            fe_help(p, d, "it is a whole number; a const stands after the dims and a `;`: `[M; c: f32 = 0.5]`");
         return 0;
     }
     int at = p->at;
@@ -72,6 +65,9 @@ static int64_t size(Parser *p, const char *what)
 static AstDim dim(Parser *p)
 {
     int from = p->at;
+    if (fe_kind(p) == T_INT)
+        fe_help(p, fe_expected(p, "the name of a dim"), "a size that is fixed stands in the shapes: `X: f32[%s]`",
+                p->tok[from].len < 20 ? fe_text(p, from) : "4");
     AstDim d = {.name = fe_name(p, "the name of a dim")};
     if (fe_accept(p, T_ASSIGN)) {
         d.has_default = true;
@@ -82,21 +78,27 @@ static AstDim dim(Parser *p)
         int range = p->at;
         d.has_range = true;
         d.lo = size(p, "the least size of the range");
-        fe_expect(p, T_DOTDOT, "in the range of sizes", -1);
+        if (!fe_accept(p, T_DOTDOT))
+            fe_help(p, fe_expected(p, "`..` in the range of sizes"), "both ends belong to it: `M in 1..128`");
         d.hi = size(p, "the largest size of the range");
         d.range_span = fe_span_from(p, range);
     }
     if (fe_accept(p, T_TILDE)) {
         VEC(int64_t) hints = {0};
+        VEC(Span) places = {0};
         int open = p->at;
-        fe_expect(p, T_LBRACE, "before the sizes to tune for", -1);
+        if (!fe_accept(p, T_LBRACE))
+            fe_help(p, fe_expected(p, "`{` before the sizes to tune for"), "they stand in braces: `M ~ {64, 512}`");
         do {
+            Span place = fe_span(p, p->at);
             int64_t v = size(p, "a size to tune for");
             VEC_PUSH(p->mem, &hints, v);
+            VEC_PUSH(p->mem, &places, place);
         } while (fe_accept(p, T_COMMA));
-        fe_expect(p, T_RBRACE, "after the sizes to tune for", open);
+        fe_close_list(p, T_RBRACE, "after the sizes to tune for", open);
         d.nhints = hints.n;
         d.hint = hints.at;
+        d.hint_span = places.at;
     }
     d.span = fe_span_from(p, from);
     return d;
@@ -105,7 +107,12 @@ static AstDim dim(Parser *p)
 static AstConst constant(Parser *p)
 {
     AstConst c = {.name = fe_name(p, "the name of a const"), .type = DT_NONE};
-    if (fe_expect(p, T_COLON, "and a type after the name of a const", -1)) c.type = type(p, &c.type_span);
+    if (fe_accept(p, T_COLON)) {
+        c.type = type(p, &c.type_span);
+    } else {
+        fe_help(p, fe_expected(p, "`:` and a type after the name of a const"), "a const is declared as `%s: f32 = 1.0`",
+                strlen(c.name.text) < 40 ? c.name.text : "c");
+    }
     if (fe_accept(p, T_ASSIGN)) c.value = fe_literal(p);
     return c;
 }
@@ -143,7 +150,9 @@ static void sizes(Parser *p, AstOp *op)
     Diag *d = fe_expected(p, consts.n ? "`]` after the consts" : "`]` after the dims");
     if (plain) fe_help(p, d, "consts stand after the dims and a `;`: `[M,N; c: i32 = 1]`");
     if (kind == T_ASSIGN) fe_help(p, d, "a default stands before the range: `M = 64 in 1..128`");
-    if (p->binary[kind] != EX_COUNT && consts.n) fe_help(p, d, "the value of a const is one literal");
+    if (p->binary[kind] != EX_COUNT)
+        fe_help(p, d, consts.n ? "the value of a const is one literal" : "a size is one number");
+    fe_help_with_list(p, d);
     fe_opens_here(p, d, open);
 }
 
@@ -169,8 +178,20 @@ static AstParam param(Parser *p, bool result)
                 "the type stands after the name: `X: f32[N]`");
         return a;
     }
+    if (fe_kind(p) == T_IN)
+        fe_help(p, fe_expected(p, "the name of an input"),
+                "inputs stand before `->`, results after it: leave `in` out");
     a.name = fe_name(p, result ? "the name of a result" : "the name of an input");
-    if (fe_expect(p, T_COLON, "and a type after the name", -1)) a.type = type(p, &a.type_span);
+    kind = fe_kind(p);
+    if (fe_accept(p, T_COLON)) {
+        a.type = type(p, &a.type_span);
+    } else {
+        Diag *d = fe_expected(p, "`:` and a type after the name");
+        if (kind == T_ID)
+            fe_help(p, d, "it is written `X: f32[N]`; only `inout` and `const` may stand in front");
+        else
+            fe_help(p, d, "it is written `X: f32[N]`, with the shape after the type; a scalar is `x: f32`");
+    }
     int open = p->at;
     if (fe_accept(p, T_LBRACKET)) {
         VEC(AstExpr *) shape = {0};
@@ -181,7 +202,7 @@ static AstParam param(Parser *p, bool result)
             AstExpr *e = fe_expr(p);
             VEC_PUSH(p->mem, &shape, e);
         } while (fe_accept(p, T_COMMA));
-        fe_expect(p, T_RBRACKET, "after the shape", open);
+        fe_close_list(p, T_RBRACKET, "after the shape", open);
         a.rank = shape.n;
         a.shape = shape.at;
     }
@@ -189,19 +210,41 @@ static AstParam param(Parser *p, bool result)
     return a;
 }
 
+static void close_params(Parser *p, bool result, int open)
+{
+    TokenKind kind = fe_kind(p), before = (TokenKind)p->tok[p->last].kind;
+    if (fe_accept(p, T_RPAREN)) return;
+    Diag *d = fe_expected(p, result ? "`)` after the results" : "`)` after the inputs");
+    if (kind == T_ASSIGN) {
+        fe_help(p, d, "only consts have a value: `op f[N; eps: f32 = 1e-5](…)`");
+    } else if (kind == T_LBRACKET && before == T_RBRACKET) {
+        fe_help(p, d, "the sizes stand in one pair of brackets: `X: f32[M,N]`");
+    } else if (kind == T_LT || kind == T_LPAREN) {
+        fe_help(p, d, "a shape stands in brackets: `X: f32[M,N]`");
+    } else {
+        fe_help_with_list(p, d);
+    }
+    fe_opens_here(p, d, open);
+}
+
 static void params(Parser *p, bool result, int *n, AstParam **at)
 {
     VEC(AstParam) list = {0};
     int open = p->at;
     if (!result && fe_kind(p) == T_LPAREN) p->tok[open].role = ROLE_PARAMS;
-    if (!fe_expect(p, T_LPAREN, result ? "before the results" : "before the inputs", -1)) return;
+    if (!fe_accept(p, T_LPAREN)) {
+        fe_help(p, fe_expected(p, result ? "`(` before the results" : "`(` before the inputs"),
+                result ? "each has a name and a type: `-> (Y: f32[N])`"
+                       : "each has a name and a type: `(X: f32[N])`; without any, write `()`");
+        return;
+    }
     if (fe_kind(p) != T_RPAREN) {
         do {
             AstParam a = param(p, result);
             VEC_PUSH(p->mem, &list, a);
         } while (fe_accept(p, T_COMMA));
     }
-    fe_expect(p, T_RPAREN, result ? "after the results" : "after the inputs", open);
+    close_params(p, result, open);
     *n = list.n;
     *at = list.at;
 }

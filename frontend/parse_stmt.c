@@ -5,12 +5,15 @@
 
 #include <string.h>
 
-enum { LOOK_AHEAD = 512 }; /* tokens that a left side may have for recovery to see it */
+enum {
+    LOOK_AHEAD = 512, /* tokens that a left side may have for recovery to see it, */
+    NAMES_MOST = 4    /* and names: more are a list of arguments, through which each of them would be looked */
+};
 
 bool fe_starts_statement(const Parser *p, int at)
 {
     if (p->tok[at].kind == T_LET) return true;
-    for (int depth = 0, n = 0; n < LOOK_AHEAD; n++, at = fe_after(p, at)) {
+    for (int depth = 0, n = 0, names = 1; n < LOOK_AHEAD; n++, at = fe_after(p, at)) {
         TokenKind kind = (TokenKind)p->tok[at].kind, next = (TokenKind)p->tok[fe_after(p, at)].kind;
         if (depth > 0) {
             depth += (kind == T_LBRACKET || kind == T_LPAREN) - (kind == T_RBRACKET || kind == T_RPAREN);
@@ -24,7 +27,7 @@ bool fe_starts_statement(const Parser *p, int at)
             continue;
         }
         if (next == T_ASSIGN) return true;
-        if (next == T_COMMA) {
+        if (next == T_COMMA && names++ < NAMES_MOST) {
             at = fe_after(p, at);
             continue;
         }
@@ -61,7 +64,7 @@ static AstLhs left_side(Parser *p)
         TokenKind kind = fe_kind(p);
         if (kind == T_RBRACKET && ix.n == 0) {
             fe_help(p, fe_expected(p, "an index name"), "a scalar has no brackets: `%s = …`", l.name.text);
-        } else if (kind != T_ID && !fe_is_word(kind)) {
+        } else if (kind != T_ID && !fe_is_word(kind) && kind != T_RBRACKET) {
             fe_help(p, fe_expected(p, "an index name"),
                     "a definition holds for every index, so its left side has names: `%s[i,j] = …`", l.name.text);
         }
@@ -74,7 +77,7 @@ static AstLhs left_side(Parser *p)
         fe_help(p, fe_expected(p, "`]` after the index"),
                 "a definition holds for every index, so its left side has plain names: `%s[i,j] = …`", l.name.text);
     }
-    fe_expect(p, T_RBRACKET, "after the index", open);
+    fe_close_list(p, T_RBRACKET, "after the index", open);
     return l;
 }
 
@@ -106,14 +109,15 @@ static void assign(Parser *p, const AstStmt *s)
         if (with_equals) fe_advance(p);
         return;
     }
+    Diag *d = fe_expected(p, "`=` after the left side");
+    fe_help_with_word(p, d, at);
+    if (!d || fe_has_help(d)) return;
     if (kind == T_LPAREN && s->nlhs && !s->lhs[0].has_index) {
-        fe_help(p, fe_expected(p, "`=` after the left side"), "an element is written with brackets: `%s[i,j] = …`",
-                name);
+        fe_help(p, d, "an element is written with brackets: `%s[i,j] = …`", name);
     } else if (kind == T_COLON) {
-        fe_help(p, fe_expected(p, "`=` after the left side"),
-                "a let has the type of its right side; a cast sets it: `f32(…)`");
+        fe_help(p, d, "a let has the type of its right side; a cast sets it: `f32(…)`");
     } else {
-        fe_expected(p, "`=` after the left side");
+        fe_help(p, d, "a statement assigns: `%s%s = …`", name, s->nlhs && s->lhs[0].has_index ? "[…]" : "");
     }
 }
 
@@ -137,36 +141,36 @@ static AstStmt *statement(Parser *p)
     return s;
 }
 
-/* Whether what ends at token `at`, an access or a name, starts a line. */
-static bool operand_starts_line(const Parser *p, int at)
-{
-    int depth = 0;
-    for (int n = 0; n < LOOK_AHEAD && at > 0; n++, at--) {
-        TokenKind kind = (TokenKind)p->tok[at].kind;
-        depth += (kind == T_RBRACKET) - (kind == T_LBRACKET);
-        if (depth == 0 && kind != T_LBRACKET) return kind == T_ID && fe_first_on_line(p, at);
-    }
-    return false;
-}
-
 /* Something stands where a statement should start. `after_one`: the last token of the statement before, or -1. */
 static void no_statement(Parser *p, int after_one)
 {
     int at = p->at;
-    TokenKind kind = fe_kind(p);
+    TokenKind kind = fe_kind(p), before = (TokenKind)p->tok[p->last].kind;
     bool same_line = after_one >= 0 && !fe_first_on_line(p, at);
     Diag *d = fe_expected_here(p, same_line ? "an operator or the end of the statement" : "a statement or `}`");
     if (!d) return;
+    fe_help_with_operators(p, d);
     fe_help_with_word(p, d, at);
+    if (fe_has_help(d)) return;
     if (kind == T_IF) fe_help(p, d, "a choice is written `condition ? this : that`");
+    if (kind == T_WHERE)
+        fe_help(p, d, "conditions on sizes stand before the op's `{`; a choice is written `condition ? this : that`");
+    if (kind == T_CONST)
+        fe_help(p, d, "consts stand in the op's brackets: `[N; c: i32 = 1]`; a temporary is `let t = …`");
+    if (kind == T_DTYPE && !same_line)
+        fe_help(p, d, "a temporary is `let t[i] = …`, and has the type of its right side");
+    if (kind == T_RPAREN || kind == T_RBRACKET) fe_help(p, d, "no `%s` is open here", kind == T_RPAREN ? "(" : "[");
     if (kind == T_LBRACKET && same_line) fe_help(p, d, "indices stand in one pair of brackets: `X[i,j]`");
-    if (kind == T_LBRACE && same_line) fe_help(p, d, "a reduction has its indices in front: `sum{k}(X[k])`");
-    if (kind == T_ASSIGN && after_one >= 0) {
+    if (kind == T_LPAREN && same_line) fe_help(p, d, "a call is written `exp(x)`, a reduction `sum{k}(X[k])`");
+    if (kind == T_LBRACE && same_line && before != T_ID)
+        fe_help(p, d, "a reduction has its indices in front: `sum{k}(X[k])`");
+    if (kind == T_ASSIGN && after_one >= 0) fe_help(p, d, "a comparison is `==`; a statement assigns once");
+    if (kind == T_COMMA && same_line)
         fe_help(p, d,
-                operand_starts_line(p, after_one)
-                    ? "the statement above runs on to here: its last line seems to end in an operator"
-                    : "a comparison is `==`; a statement assigns once");
-    }
+                before == T_INT && p->tok[fe_after(p, at)].kind == T_INT
+                    ? "the point of a number is `.`"
+                    : "nothing stands between statements: put the next one on a line of its own");
+    if (same_line) fe_help_with_operand(p, d);
 }
 
 /* Whether to read a statement here: what does not look like one gets a report of its own. `done`: the last token of

@@ -76,7 +76,7 @@ static void set_of_values(SchedParser *x, SchedParam *a)
     } else {
         sched_numbers(x, &a->nvalues, &a->value);
     }
-    if (fe_expect(p, T_RBRACE, "after the values", open)) p->braces--;
+    if (fe_close_list(p, T_RBRACE, "after the values", open)) p->braces--;
 }
 
 /* False after a failure. */
@@ -134,7 +134,15 @@ static void unknown_statement(SchedParser *x)
             fe_help(p, d, "did you mean `%s`? It is written `%s`", near, sched_stmt_form[k]);
     if (ir_streq(near, "param")) fe_help(p, d, "did you mean `param`?");
     if (ir_streq(word, "else")) near = word, fe_help(p, d, "a second `if` has the opposite condition: `if !(…) { … }`");
-    if (!near) sched_help_names(x, d, "", "statements", SS_COUNT, sched_stmt_name);
+    if (ir_streq(word, "for")) near = word, fe_help(p, d, "the loops are those of the op: statements change them");
+    TokenKind next = (TokenKind)p->tok[fe_after(p, p->at)].kind;
+    if (!near && (next == T_DOT || next == T_LBRACKET)) {
+        fe_help(p, d, "the statement's word stands first, as in `parallel %s.i;`", strlen(word) < 40 ? word : "C");
+    } else if (!near && next == T_ASSIGN) {
+        fe_help(p, d, "a value with a name is a param, `%s`", param_form);
+    } else if (!near) {
+        sched_help_names(x, d, "", "statements", SS_COUNT, sched_stmt_name);
+    }
 }
 
 static void no_statement(SchedParser *x)
@@ -144,9 +152,10 @@ static void no_statement(SchedParser *x)
         unknown_statement(x);
         return;
     }
-    bool semicolon = fe_kind(p) == T_SEMI;
+    TokenKind kind = fe_kind(p);
     Diag *d = fe_expected_here(p, "a statement or `}`");
-    if (semicolon) fe_help(p, d, "a `;` ends a statement, and a block ends with its `}`: leave it out");
+    if (kind == T_LET) fe_help(p, d, "a value with a name is a param, `%s`", param_form);
+    if (kind == T_SEMI) fe_help(p, d, "a `;` ends a statement, and a block ends with its `}`: leave it out");
 }
 
 /* The `;` of a statement of this form; a missing one in front of another statement is no reason to skip that. */
@@ -160,8 +169,10 @@ static void end_statement(SchedParser *x, const char *form)
         Diag *d = fe_expected_here(p, "`;` after the statement");
         if (!fe_starts_sched(p, p->at)) fe_help(p, d, "it is written `%s`", form);
     } else {
-        diag_error(p->diags, D_F001_EXPECTED, (Span){p->src, last->at + last->len, 0}, "`;` after the statement",
-                   fe_kind(p) == T_RBRACE || fe_kind(p) == T_END ? fe_found(p) : "the end of the line");
+        Diag *d =
+            diag_error(p->diags, D_F001_EXPECTED, (Span){p->src, last->at + last->len, 0}, "`;` after the statement",
+                       fe_kind(p) == T_RBRACE || fe_kind(p) == T_END ? fe_found(p) : "the end of the line");
+        fe_help(p, d, "each statement of a schedule ends with `;`");
         p->failed = p->broken = true;
     }
     if (fe_kind_next(p) == T_END) return;
@@ -265,19 +276,26 @@ static void target(SchedParser *x, Sched *s)
     fe_advance(p);
 }
 
+static const char schedule_form[] = "schedule NAME for OP [@TARGET] [when condition] { … }";
+
 static void head(SchedParser *x, Sched *s)
 {
     Parser *p = &x->p;
     s->name = sched_name(x, "the name of a schedule", false);
-    if (sched_expect(x, "for", "and an op after the name")) s->op = sched_name(x, "the name of an op", false);
+    if (sched_accept(x, "for")) {
+        s->op = sched_name(x, "the name of an op", false);
+    } else {
+        fe_help(p, fe_expected(p, "`for` and an op after the name"), "it is written `%s`", schedule_form);
+    }
     target(x, s);
     if (sched_accept(x, "when")) s->when = sched_condition(x);
-    if (!p->failed && fe_kind(p) != T_LBRACE)
-        fe_help(p,
-                fe_expected(p, s->when     ? "`{` after the condition"
-                               : s->target ? "`when` or `{`"
-                                           : "`@`, `when` or `{`"),
-                "it is written `schedule NAME for OP [@TARGET] [when condition] { … }`");
+    if (!p->failed && fe_kind(p) != T_LBRACE) {
+        bool equals = s->when && fe_kind(p) == T_ASSIGN;
+        Diag *d = fe_expected(p, s->when     ? "`{` after the condition"
+                                 : s->target ? "`when` or `{`"
+                                             : "`@`, `when` or `{`");
+        fe_help(p, d, equals ? "a comparison is `==`" : "it is written `%s`", schedule_form);
+    }
     if (!p->failed) return;
     p->failed = false;
     while (fe_kind(p) != T_LBRACE && fe_kind(p) != T_END && !starts_schedule(x)) fe_advance(p);
@@ -344,6 +362,8 @@ static void not_a_schedule(SchedParser *x, bool tell)
         if (kind == T_OP || kind == T_FN) fe_help(p, d, "ops belong in a `.te` file");
         if (kind == T_ID && (fe_starts_sched(p, p->at) || sched_statement_at(p, p->at) != SS_COUNT))
             fe_help(p, d, "statements stand in the braces of a schedule: `schedule NAME for OP { … }`");
+        else if (d && !fe_has_help(d))
+            fe_help(p, d, "a file holds schedules, `%s`", schedule_form);
     }
     p->failed = false;
     do fe_advance(p);

@@ -307,7 +307,11 @@ static void block(SchedParser *x, SchedStmt *s)
     s->nexprs = 1;
     s->expr = NEW(p->mem, AstExpr *);
     *s->expr = sched_condition(x);
-    if (!p->failed && fe_kind(p) != T_LBRACE) fe_expected(p, "`{` after the condition");
+    if (!p->failed && fe_kind(p) != T_LBRACE) {
+        bool equals = fe_kind(p) == T_ASSIGN;
+        Diag *d = fe_expected(p, "`{` after the condition");
+        if (equals) fe_help(p, d, "a comparison is `==`");
+    }
     if (p->failed) {
         TokenKind kind = (TokenKind)p->tok[p->at].kind;
         p->failed = false;

@@ -51,10 +51,12 @@ static void dims(Sema *s)
             if (!d->has_range)
                 fe_help_at(s, e, "write the allowed sizes, as in `%s in %lld..%lld`", d->name,
                            d->dflt < 1 ? (long long)d->dflt : 1, d->dflt < 1 ? hi : (long long)d->dflt);
+            else
+                fe_help_at(s, e, "choose one of them, or widen the range");
         }
         for (int k = 0; k < d->nhints; k++)
             if (d->hint[k] < d->lo || d->hint[k] > d->hi)
-                FE_ERROR(s, D_Z002_HINT, x->span, (long long)d->hint[k], d->name, lo, hi);
+                FE_ERROR(s, D_Z002_HINT, x->hint_span[k], (long long)d->hint[k], d->name, lo, hi);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "frontend/sema.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const Val none = {0};
 
@@ -81,7 +82,8 @@ static bool arity(Sema *s, const AstExpr *a, int want, const AstFn *fn)
     if (fn)
         fe_note_at(s, d, fn->name.span, "`%s` is defined here", a->text);
     else if (want < 4)
-        fe_help_at(s, d, "it is written `%s(%s)`", a->text, ir_streq(a->text, "clamp") ? "x, least, most" : as_written[want]);
+        fe_help_at(s, d, "it is written `%s(%s)`", a->text,
+                   ir_streq(a->text, "clamp") ? "x, least, most" : as_written[want]);
     return false;
 }
 
@@ -191,6 +193,35 @@ static bool defined_later(Sema *s, Diag *d, const char *name)
     return false;
 }
 
+/* What the language has, and the fns that are visible. */
+static void list_functions(Sema *s, Diag *d)
+{
+    Text t = {.mem = s->mem};
+    text_add(&t, "");
+    for (int i = 0; i < s->fns.n && t.n < 80; i++) text_printf(&t, " %s", s->fns.at[i].fn->name.text);
+    for (int o = 0; o < EX_COUNT; o++)
+        if (te_expr[o].kind == XK_CALL && o == (int)builtin(te_expr[o].text)) text_printf(&t, " %s", te_expr[o].text);
+    fe_help_at(s, d, "the functions are%s, and the types as casts; `fn` defines others", t.s);
+}
+
+static void unknown_function(Sema *s, const AstExpr *a)
+{
+    if (s->ast->broken) s->errors++;
+    const Sym *y = s->frame ? NULL : fe_find(s, a->text);
+    const char *type = fe_type_alias(a->text);
+    Diag *d = FE_ERROR(s, D_N009_FUNCTION, a->name_span, a->text);
+    if (is_red(a->text))
+        fe_help_at(s, d, "a reduction names its variables in braces: `%s{k}(…)`", a->text);
+    else if (y && y->kind == SYM_TENSOR && !y->t->scalar)
+        fe_help_at(s, d, "`%s` is %s: its index stands in brackets", a->text, fe_what(y));
+    else if (s->frame && !strcmp(s->frame->fn->name.text, a->text))
+        fe_help_at(s, d, "a fn sees earlier fns only, not itself");
+    else if (type && strcasecmp(type, a->text) != 0)
+        fe_help_at(s, d, "a cast is `%s(x)`", type);
+    else if (!defined_later(s, d, a->text) && !fe_suggest(s, d, a->text, WANT_FN))
+        list_functions(s, d);
+}
+
 Val fe_call(Sema *s, const AstExpr *a)
 {
     FnSym *f = visible(s, a->text);
@@ -199,18 +230,9 @@ Val fe_call(Sema *s, const AstExpr *a)
     if (t != DT_NONE) return cast(s, a, t);
     ExprOp o = builtin(a->text);
     if (o != EX_COUNT) return function(s, a, o);
-    for (int i = 0; i < a->nargs; i++) fe_value(s, a->arg[i]);
-    if (s->ast->broken) s->errors++;
-    const Sym *y = s->frame ? NULL : fe_find(s, a->text);
-    Diag *d = FE_ERROR(s, D_N009_FUNCTION, a->name_span, a->text);
-    if (is_red(a->text))
-        fe_help_at(s, d, "a reduction names its variables in braces: `%s{k}(…)`", a->text);
-    else if (y && y->kind == SYM_TENSOR && !y->t->scalar)
-        fe_help_at(s, d, "`%s` is %s: its index stands in brackets", a->text, fe_what(y));
-    else if (s->frame && !strcmp(s->frame->fn->name.text, a->text))
-        fe_help_at(s, d, "a fn sees earlier fns only, not itself");
-    else if (!defined_later(s, d, a->text) && !fe_suggest(s, d, a->text, WANT_FN))
-        fe_help_at(s, d, "functions are those of the language, dtypes as casts, and the fns defined before the op");
+    unknown_function(s, a);
+    for (int i = 0; i < a->nargs && !is_red(a->text); i++) /* a reduction's variables are nobody's names here */
+        fe_value(s, a->arg[i]);
     return none;
 }
 

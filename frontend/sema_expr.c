@@ -66,6 +66,13 @@ static Val unknown(Sema *s, const char *name, Span span, Want want)
             fe_note_at(s, d, later->span, "`%s` is defined here, later: statements take effect in order", name);
             return none;
         }
+    bool called = fe_builtin(name); /* no tensor has this name */
+    for (int r = 0; r < RED_COUNT; r++)
+        if (want == WANT_TENSOR && ir_streq(te_red_name[r], name)) {
+            fe_help_at(s, d, "a reduction names its variables in braces: `%s{k}(…)`", name);
+            return none;
+        }
+    if (called && d && !has_help(d)) fe_help_at(s, d, "`%s` is a function: its arguments stand in parentheses", name);
     if (d && !has_help(d)) fe_help_at(s, d, "what an op uses is among its dims, consts, inputs and earlier `let`s");
     return none;
 }

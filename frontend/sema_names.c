@@ -7,6 +7,7 @@
 #include "frontend/sema.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* ---- reporting ------------------------------------------------------------------------------------------------- */
 bool fe_fresh(Sema *s, DiagCode code, Span span)
@@ -234,6 +235,9 @@ bool fe_suggest(Sema *s, Diag *d, const char *name, Want want)
         for (int i = 0; i < s->frame->fn->nparams; i++) fe_consider(&c, s->frame->fn->param[i].text);
     if (want & WANT_VALUE)
         for (int i = s->scope.n - 1; i >= (s->frame ? s->frame->scope : 0); i--) fe_consider(&c, s->scope.at[i].name);
+    static const char *const value[] = {"true", "false", "inf", "nan"};
+    for (int i = 0; i < 4 && (want & WANT_VALUE); i++) /* not by another spelling: their names are short */
+        if (!strcasecmp(value[i], name)) fe_consider(&c, value[i]);
     for (int i = 0; i < s->syms.cap && !s->frame; i++) {
         const Sym *y = s->syms.what[i];
         if (!y) continue;

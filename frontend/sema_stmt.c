@@ -236,8 +236,11 @@ static bool same_shape(Sema *s, const Left *l)
     for (int i = 0; l->n == 2 && i < l->nix; i++) {
         Tensor *a = l->sym[0]->t, *b = l->sym[1]->t;
         if (i >= b->rank || !a->shape[i] || !b->shape[i] || fe_same_size(s, a->shape[i], b->shape[i])) continue;
-        FE_ERROR(s, D_N015_DISAGREE, l->ix[i] ? l->ix[i]->span : a->span, l->ix[i] ? l->ix[i]->name : "the index",
-                 a->name, size_text(s, a->shape[i]), b->name, size_text(s, b->shape[i]));
+        Diag *d =
+            FE_ERROR(s, D_N015_DISAGREE, l->ix[i] ? l->ix[i]->span : a->span, l->ix[i] ? l->ix[i]->name : "the index",
+                     a->name, size_text(s, a->shape[i]), b->name, size_text(s, b->shape[i]));
+        fe_note_at(s, d, b->span, "`%s` is declared here", b->name);
+        fe_help_at(s, d, "topk's results have one shape: declare `%s` with that of `%s`", b->name, a->name);
         return false;
     }
     return true;

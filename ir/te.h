@@ -122,7 +122,7 @@ typedef struct Dim {
     bool has_range; /* written */
     int nhints;
     int64_t *hint;
-    int64_t value; /* the size it is bound to, or -1: dynamic */
+    int64_t value;    /* the size it is bound to, or -1: dynamic */
     int64_t multiple; /* its size is a multiple of this; 0: nothing is known */
     Span span;
 } Dim;
@@ -161,6 +161,7 @@ typedef struct Site {
     Span span;
     const char *text; /* "X[id[i]], index 0" */
     Tensor *tensor;   /* GATHER */
+    bool is_unsigned; /* GATHER: the index is a u64, of which the status has the bits */
 } Site;
 
 /* A condition on dims that must hold for a call: a `where`, a size that must not be negative, or a bound that could

@@ -220,7 +220,9 @@ static void make_gather(Walk *w, Expr *e, int which, int unproved)
     e->load.site = w->site.n;
     const char *text = quote(&w->b, e);
     if (unproved == 1) text = arena_printf(w->b.op->mem, "%s, index %d", text, which);
-    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_GATHER, e->span, text, e->load.t});
+    const Expr *x = e->arg[which];
+    bool is_unsigned = unproved == 1 && x->op == EX_CAST && x->arg[0]->type == DT_U64;
+    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_GATHER, e->span, text, e->load.t, is_unsigned});
 }
 
 static void decide_load(Walk *w, Ctx *ctx, Expr *e)
@@ -277,11 +279,54 @@ static void decide_order(Walk *w, Ctx *ctx, const Expr *e)
 
 /* ---- other questions ------------------------------------------------------------------------------------------- */
 
+/* Whether the place is reached wherever its statement computes anything: no condition that might exclude it. */
+static bool is_unconditional(const Ctx *ctx)
+{
+    while (ctx && ctx->kind != CTX_COND && ctx->kind != CTX_ACCESS) ctx = ctx->up;
+    return !ctx;
+}
+
+static bool is_zero(Bounds *b, const Expr *e)
+{
+    int64_t *sizes = NEW_ARRAY(b->mem, int64_t, b->op->ndims + 1), v;
+    for (int i = 0; i < b->op->ndims; i++) sizes[i] = -1; /* whatever they are */
+    return (te_eval_size_at(b->op, e, sizes, &v) || sched_sym_is_const(sched_sym_of(b, e), &v)) && v == 0;
+}
+
+/* A fn that is used twice has its mistakes twice. */
+static bool was_told(const Bounds *b, DiagCode code, Span at)
+{
+    for (const Diag *d = b->diags->first; d; d = d->next)
+        if (d->code == code && d->span.src == at.src && d->span.at == at.at && d->span.len == at.len) return true;
+    return false;
+}
+
+/* A divisor that is 0 for every size is a mistake of the program, where no condition excludes it. */
+static bool refuse_division(Walk *w, Ctx *ctx, const Expr *e)
+{
+    Bounds *b = &w->b;
+    const Expr *by = e->arg[1];
+    if (!is_unconditional(ctx) || !is_zero(b, by) || sched_ctx_dead(b, ctx)) return false;
+    w->errors++;
+    Span at = span_of(by, e);
+    if (was_told(b, D_B006_DIV_ZERO, at)) return true;
+    Diag *d = diag_error(b->diags, D_B006_DIV_ZERO, at, quote(b, e));
+    if (e->span.src && (at.at < e->span.at || at.at >= e->span.at + e->span.len))
+        diag_note(b->diags, d, e->span, "the division");
+    while (by->op == EX_CAST) by = by->arg[0];
+    if (by->op != EX_CONST) return true;
+    const Const *c = &b->op->cst[by->sym];
+    diag_note(b->diags, d, c->span, "`%s` is 0%s", c->name,
+              c->overridden ? ", as given with `--const`" : " by default");
+    return true;
+}
+
 static void decide_division(Walk *w, Ctx *ctx, Expr *e)
 {
-    if (e->site >= 0 || sched_prove_not_zero(&w->b, ctx, sched_sym_of(&w->b, e->arg[1]))) return;
+    if (refuse_division(w, ctx, e) || e->site >= 0 || sched_prove_not_zero(&w->b, ctx, sched_sym_of(&w->b, e->arg[1])))
+        return;
     e->site = w->site.n;
-    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, quote(&w->b, e), NULL});
+    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, quote(&w->b, e), NULL, false});
 }
 
 static Expr *node(TeOp *op, ExprOp o, DType t, Expr *x, Expr *y)
@@ -396,6 +441,24 @@ static void forget(Walk *w, Expr *e, uint8_t *seen)
 
 /* ---- sizes ----------------------------------------------------------------------------------------------------- */
 
+/* The divisions by 0 in a size or a `where` that nothing excludes. */
+static bool refuse_divisions(Walk *w, const Expr *e)
+{
+    bool choice = e->op == EX_SELECT || e->op == EX_AND || e->op == EX_OR, refused = false;
+    for (int i = 0; i < (choice ? 1 : e->nargs); i++) refused |= refuse_divisions(w, e->arg[i]);
+    return (divides(e) && refuse_division(w, w->b.root, e)) || refused;
+}
+
+static bool refuse_sizes(Walk *w)
+{
+    const TeOp *op = w->b.op;
+    bool refused = false;
+    for (int i = 0; i < op->nwhere; i++) refused |= refuse_divisions(w, op->check[i].cond);
+    for (int t = 0; t < op->ntensors; t++)
+        for (int i = 0; i < op->tensor[t]->rank; i++) refused |= refuse_divisions(w, op->tensor[t]->shape[i]);
+    return refused;
+}
+
 static void check_divisors(Walk *w, const Tensor *t, Expr *e)
 {
     Bounds *b = &w->b;
@@ -488,6 +551,8 @@ static void check_op(Walk *w)
     TeOp *op = b->op;
     uint8_t *seen = NEW_ARRAY(b->mem, uint8_t, b->nexprs + 1);
     for (int i = 0; i < op->ndefs; i++) forget(w, op->def[i]->rhs, seen);
+    assume_checks(w, 0);
+    if (refuse_sizes(w)) return; /* nothing can be said of what these are the sizes of */
     check_sizes(w);
     memset(seen, 0, (size_t)b->nexprs);
     for (int i = 0; i < op->ndefs && !b->diags->spare; i++) { /* what is not shown need not be found */

@@ -26,6 +26,8 @@ BROKEN = [
     ("modulo of floats", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] % 2.0 }", "T"),
     ("arguments", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = fma(X[i], X[i]) }", "[NT]"),
     ("rank", "op f[M,N](X: f32[M,N]) -> (Y: f32[M]) { Y[i] = X[i] }", "[NT]"),
+    ("division by zero", "op f[N](X: i32[N]) -> (Y: i32[N]) { Y[i] = X[i] / 0 }", "B006"),
+    ("remainder by zero", "op f[N; z: i64 = 0](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i % z] }", "B006"),
     ("beyond the end", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i+1] }", "B"),
     ("before the start", "op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i-1] }", "B"),
     ("other size", "op f[M,N](X: f32[N]) -> (Y: f32[M]) { Y[i] = X[i] }", "[BN]"),

@@ -224,7 +224,7 @@ def wrong_files():
         d.fails(1, "[RTZ]", "compile", "where.te", "--const", "G=many")
         d.fails(1, "R006", "compile", "matmul.te", "--dim", "M=4x")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=0", says="M|1..2147483647")
-        d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=-5")
+        d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=-5", says="help: choose a size")
         d.fails(1, "R007", "compile", "matmul.te", "--dim", "M=1099511627776")
         check("M in 1..1099511627776" in d.err, d.err)
         d.write("twice.te", COPY + COPY)
@@ -232,6 +232,8 @@ def wrong_files():
         d.fails(1, "N033", "compile", "twice.te", says="twice.te:2:4|twice.te:1:4")
         d.fails(1, "R008", "compile", "where.te", "--dim", "N=7", says="N = 7|help: choose")
         d.write("zero.te", "op f[N](A: f32[N/0]) -> (Y: f32[N]) { Y[i] = 1.0 }")
+        d.fails(1, "B006", "compile", "zero.te", says="zero.te:1:18|help: choose")
+        d.write("zero.te", "op f[N; z: i64 = 0](A: f32[z == 0 ? N / z : N]) -> (Y: f32[N]) { Y[i] = 1.0 }")
         d.fails(1, "R008", "compile", "zero.te", says="any size|help: choose")
         d.write("lock.so", b"\x7fELF garbage")
         d.fails(1, "R033", "run", "lock.so")
@@ -277,6 +279,14 @@ def wrong_inputs():
         d.write("wrap.te", "op f[N](X: f32[N], k: i64) -> (Y: f32[N]) { Y[i] = X[min(abs(i+k),0)] }")
         for t in ("cpu", "interp"):
             d.fails(1, "R026", "run", "wrap.te", "--target", t, "--dim", "N=1", "--input", "X=ones", "--input", "k=-9223372036854775808")
+        d.write("far.te", "op f[N](X: f32[N], k: u64) -> (Y: f32[N]) { Y[i] = X[k] }")
+        d.write("ratio.te", "op f[N; c: i32 = 1](X: i32[N], k: i32) -> (Y: i32[N]) { Y[i] = X[i] / c % k }")
+        ratio = ("ratio.te", "--dim", "N=1", "--input", "X=ones", "--input", "k=0")
+        for t in ("cpu", "interp"):
+            d.fails(1, "R026", "run", "far.te", "--target", t, "--dim", "N=1", "--input", "X=ones", "--input", "k=9223372036854775808",
+                    says="is 9223372036854775808")
+            d.fails(1, "R027", "run", *ratio, "--target", t, says="help: correct the data")
+        d.fails(1, "B006", "run", *ratio, "--const", "c=0", says="ratio.te:1:71|help: choose another|note: `c` is 0, as given with `--const`")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=200", "--input", "b=1")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1e39", "--input", "n=1", "--input", "b=1", says="1e39|f32")
         d.works("run", "s.te", "--input", "a=-inf", "--input", "n=1", "--input", "b=1")
