@@ -13,12 +13,15 @@ static bool keeps_index(const Emit *e) { return e->d->r->op == RED_ARGMAX || e->
 
 /* ---- places -----------------------------------------------------------------------------------------------------------
  */
-/* The loops over the result inside of the first `from`, whose places a buffer has. */
+/* The loops over the result inside of the first `from`, whose places a buffer has; lanes last, to lie side by side. */
 static int kept(const Emit *e, int from, Iter **it)
 {
     int n = 0;
-    for (int i = from; i < e->d->loop.n; i++)
-        if (!e->d->loop.at[i]->reduces) it[n++] = e->d->loop.at[i];
+    for (int lanes = 0; lanes < 2; lanes++)
+        for (int i = from; i < e->d->loop.n; i++) {
+            Iter *x = e->d->loop.at[i];
+            if (!x->reduces && (x->how == LOOP_VECTOR) == lanes) it[n++] = x;
+        }
     return n;
 }
 

@@ -310,6 +310,7 @@ typedef struct PackLoops { /* of one panel */
     Expr *panel, *base; /* its number; places before it */
     Expr **lo, **hi;    /* by index of the pack, from its origin */
     int lanes_over, width, innermost; /* width 0: no lanes */
+    bool unrolled;                    /* all of them, in lanes over panels */
 } PackLoops;
 
 /* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of the
@@ -338,7 +339,7 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     }
     bind_all(e);
     bool was_lanes = l->in_lanes;
-    l->in_lanes |= c->width > 0;
+    l->in_lanes |= c->width > 0 || c->unrolled;
     int rank;
     Expr **to = pack_place(l, v, &rank);
     v->panel = v->place = NULL;
@@ -347,6 +348,7 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
         bool lanes = c->width && order[i] == c->lanes_over, apart = c->innermost >= 0 && c->width && order[i] == last;
+        apart |= c->unrolled;
         rows_close_inner(e, &rows[order[i]], lanes ? LOOP_VECTOR : apart ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0);
         if (i != last) rows_close_outer(e, &rows[order[i]]);
     }
@@ -382,6 +384,35 @@ static Expr *copy_blocks(Emit *e, View *v, PackLoops c, int over, Expr *places, 
     return te_node(l->op, EX_SELECT, DT_INDEX, 3, (Expr *[]){whole, blocks, ix_int(l, 0)}, at);
 }
 
+/* Panels of pairs that follow each other in the tensor, for the places of one register row: lanes over panels, each of
+ * which is a row of the block that is turned. Gives the first panel that is left. */
+static Expr *copy_pairs(Emit *e, View *v, Expr **len, Span at)
+{
+    enum { PANELS = 8, LEAST = 4, MOST = 32 };
+    Lower *l = e->l;
+    int64_t m, known;
+    Expr *zero = ix_int(l, 0);
+    if (v->nix != 2 || v->factor[1] != 2 || v->factor[0] != 1 || l->in_lanes || te_type[v->buf->type].bits != 16) return zero;
+    if (!consecutive(e, v, v->ix[1]) || by_rows(e, v, 0) || by_rows(e, v, 1)) return zero;
+    if (!ix_known(l, v->buf->shape[1], &m) || m < LEAST || m > MOST) return zero;
+    Expr *w = ix_int(l, PANELS), *blocks = ix_op(l, EX_MUL, ix_op(l, EX_DIV, len[1], ix_int(l, 2 * PANELS)), w);
+    if (ix_known(l, blocks, &known) && known == 0) return zero;
+    bool sure = ix_known(l, len[0], &known);
+    if (sure && known != m) return zero;
+    Nest n;
+    if (!sure) low_open(l, &n);
+    Loop panel;
+    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[1]->name), zero, blocks, at);
+    Expr *number = ix_var(l, panel.var), *lo[2] = {zero, zero}, *hi[2] = {ix_int(l, m), ix_int(l, 2)};
+    PackLoops c = {.panel = number, .base = ix_op(l, EX_MUL, number, ix_int(l, 2)), .lo = lo, .hi = hi, .innermost = -1, .unrolled = true};
+    copy_panel(e, v, &c, at);
+    low_loop_end(l, &panel, 1, LOOP_VECTOR, PANELS, NULL, 0);
+    if (sure) return blocks;
+    Expr *whole = te_node(l->op, EX_EQ, DT_U1, 2, (Expr *[]){len[0], ix_int(l, m)}, at);
+    low_emit(l, tile_if(l->p, whole, low_close(l, &n), (Block){0}, at));
+    return te_node(l->op, EX_SELECT, DT_INDEX, 3, (Expr *[]){whole, blocks, zero}, at);
+}
+
 /* Panels, one after another. */
 static void copy_pack(Emit *e, View *v, Expr **len, Span at)
 {
@@ -390,11 +421,12 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     Loop panel;
     Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
     Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1), **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
-    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
+    for (int i = 0; i < n; i++) was[i] = v->ix[i]->at;
+    Expr *first = copy_pairs(e, v, len, at);
+    low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), first,
              ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
     Expr *number = ix_var(l, panel.var), *base = ix_op(l, EX_MUL, number, f);
     for (int i = 0; i < n; i++) {
-        was[i] = v->ix[i]->at;
         lo[i] = ix_int(l, 0);
         hi[i] = i == last ? ix_op(l, EX_MIN, f, lin_sub(l, len[i], base)) : len[i];
     }

@@ -259,11 +259,12 @@ static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char 
 /* Two terms in one instruction: columns packed pair by pair, for one panel at a time; rows as 16-bit integers. */
 static bool pairs_text(Lower *l, const Match *m, Text *out)
 {
+    enum { FEW_ROWS = 4 }; /* that do not pay for the copies */
     const char *C = m->w->def->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     Blocks b = product_blocks(l, m);
     int64_t lanes = target_lanes(l->target, 4);
-    if (!m->i.n || m->i.guess < b.mr || m->j.guess < lanes) return false;
+    if (m->i.guess < FEW_ROWS || m->j.guess < lanes) return false;
     while (b.nr & (b.nr - 1)) b.nr -= (int)lanes;
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *ir = model_part(&n, i, "r"),
@@ -285,8 +286,8 @@ static bool pairs_text(Lower *l, const Match *m, Text *out)
 static bool dots(const Lower *l, const Match *m)
 {
     const Var *k = m->k.var[m->k.n - 1];
-    return !l->num.ordered && m->i.known && m->i.guess <= most_rows(l->target) && !m->copy_a && !m->copy_b &&
-           is_large(l, m->b->load.t) && plan_stride(l, m->a, k) == STRIDE_1 && plan_stride(l, m->b, k) == STRIDE_1;
+    bool any_order = m->pairs || !l->num.ordered; /* integers wrap in every order */
+    return any_order && m->i.known && m->i.guess <= most_rows(l->target) && !m->copy_a && !m->copy_b && is_large(l, m->b->load.t) && plan_stride(l, m->a, k) == STRIDE_1 && plan_stride(l, m->b, k) == STRIDE_1;
 }
 
 static void dots_text(Lower *l, const Match *m, Text *out)
@@ -325,7 +326,6 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
 /* False: nothing is known that suits it. */
 static bool product_text(Lower *l, const Match *m, Text *out)
 {
-    if (m->pairs) return pairs_text(l, m, out);
     Blocks b = product_blocks(l, m);
     if (!m->i.n) {
         if (b.streams) vector_text(l, m, &b, out);
@@ -335,12 +335,13 @@ static bool product_text(Lower *l, const Match *m, Text *out)
         dots_text(l, m, out);
         return true;
     }
+    if (m->pairs && !b.streams) return pairs_text(l, m, out);
     const char *C = m->w->def->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     const Var *lane = m->j.var[m->j.n - 1];
     /* Few rows of a kernel are as many streams that the hardware follows; a copy pays when it is read often enough. */
-    bool pack_a = m->copy_a || m->wide_a || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
-    bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    bool pack_a = m->copy_a || (m->wide_a && !m->pairs) || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
+    bool pack_b = m->copy_b || (m->wide_b && !m->pairs) || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
                *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;

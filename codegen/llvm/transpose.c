@@ -2,12 +2,12 @@
  *
  *     for k in … vector W { for j in 0..n unroll { buf[…, k, …, j] = value } }
  *
- * n vectors over k are made, transposed in registers, and stored as W rows of n consecutive elements, where scattering
+ * or with the places of a row in two loops, as pairs are. n vectors over k are made, transposed in registers, and stored as W rows of n consecutive elements, where scattering
  * them would take a store each. In 128-bit lanes pairs of units of 1, 2, … elements are interleaved, which is one
  * instruction on x86 (unpcklps, unpcklpd, …); then whole 128-bit parts change places. */
 #include "codegen/llvm/llvm.h"
 
-enum { LANE = 16, MOST = 32 }; /* bytes; vectors */
+enum { LANE = 16, MOST = 64 }; /* bytes; vectors */
 
 static LLVMValueRef pick2(Fn *f, LLVMValueRef a, LLVMValueRef b, const int *from, int n)
 {
@@ -75,58 +75,90 @@ static bool loads_from(const Expr *e, const Tensor *t)
     return false;
 }
 
-static bool matches(Fn *f, const Stmt *loop, int64_t n)
+/* What the unrolled iterations store: n rows' places, or n of m places each, side by side. */
+typedef struct Side {
+    const Stmt *store;
+    const Var *outer, *inner; /* inner NULL: one loop */
+    int64_t n, m;
+} Side;
+
+/* A loop from 0 on inside of the other, all of it unrolled. */
+static bool inner_loop(Fn *f, const Stmt *s, Side *q)
 {
-    const Stmt *s = loop->loop.body.n == 1 ? loop->loop.body.at[0] : NULL;
-    if (!s || s->kind != ST_STORE || s->store.stream || f->mask.m || n < 2 || n > MOST) return false;
+    int64_t lo, hi;
+    if (s->kind != ST_FOR || s->loop.kind != LOOP_UNROLL || s->loop.step != 1 || s->loop.body.n != 1) return false;
+    if (!te_eval_size(f->c->op, s->loop.var->lo, &lo) || !te_eval_size(f->c->op, s->loop.var->hi, &hi) || lo != 0 || hi < 2) return false;
+    q->inner = s->loop.var;
+    q->m = hi;
+    q->store = s->loop.body.at[0];
+    return true;
+}
+
+static bool matches(Fn *f, const Stmt *loop, int64_t n, Side *q)
+{
+    if (loop->loop.body.n != 1 || f->mask.m || n < 2 || n > MOST) return false;
+    *q = (Side){.store = loop->loop.body.at[0], .outer = loop->loop.var, .n = n, .m = 1};
+    if (inner_loop(f, q->store, q) && (q->m > MOST || n * q->m > MOST)) return false;
+    const Stmt *s = q->store;
+    if (s->kind != ST_STORE || s->store.stream) return false;
     const Tensor *t = s->store.buf;
     const Place *p = &f->place[t->id];
-    int bits = te_type[t->type].bits, e = LANE * 8 / bits, w = f->lanes;
-    int64_t one;
-    if (bits < 16 || p->lanes != 1 || w < e || w > 16 || (w & (w - 1)) || t->rank < 2) return false;
+    int bits = te_type[t->type].bits, e = LANE * 8 / bits, w = f->lanes, sides = q->inner ? 2 : 1;
+    int64_t one, row;
+    if (bits < 16 || p->lanes != 1 || w < e || w > 16 || (w & (w - 1)) || t->rank < 1 + sides) return false;
     if (!cg_known(p->stride[t->rank - 1], &one) || one != 1) return false;
+    if (q->inner && (!cg_known(p->stride[t->rank - 2], &row) || row != q->m)) return false;
+    const Var *own[] = {q->inner ? q->inner : q->outer, q->outer};
     for (int i = 0; i < t->rank; i++) {
         const Expr *x = s->store.ix[i];
-        bool last = i == t->rank - 1;
-        if (last ? x->op != EX_VAR || x->var != loop->loop.var : te_uses_var(x, loop->loop.var)) return false;
+        int side = t->rank - 1 - i; /* from the last */
+        if (side < sides ? x->op != EX_VAR || x->var != own[side] : te_uses_var(x, q->outer) || (q->inner && te_uses_var(x, q->inner))) return false;
     }
     return !loads_from(s->store.value, t);
 }
 
+static void put(Fn *f, const Side *q, int64_t from, int64_t i)
+{
+    f->var[q->outer->id] = cg_uni(cg_int(f->c->i64, from + i / q->m));
+    if (q->inner) f->var[q->inner->id] = cg_uni(cg_int(f->c->i64, i % q->m));
+}
+
 bool cg_transposed(Fn *f, const Stmt *loop, int64_t from, int64_t n)
 {
-    if (loop->loop.step != 1 || !matches(f, loop, n)) return false;
-    const Stmt *s = loop->loop.body.at[0];
+    Side q;
+    if (loop->loop.step != 1 || !matches(f, loop, n, &q)) return false;
+    const Stmt *s = q.store;
     const Tensor *t = s->store.buf;
-    int w = f->lanes, e = LANE * 8 / te_type[t->type].bits;
-    Val *j = &f->var[loop->loop.var->id], old = *j;
+    int w = f->lanes, e = LANE * 8 / te_type[t->type].bits, all = (int)(n * q.m);
+    Val old = f->var[q.outer->id], none = {0};
     int64_t step;
-    int start = cg_mark(f); /* nodes that the place and the value share hold j */
-    *j = cg_uni(cg_int(f->c->i64, from));
+    int start = cg_mark(f); /* nodes that the place and the value share hold the variables */
+    put(f, &q, from, 0);
     Val off = cg_place(f, t, s->store.ix);
     cg_forget(f, start);
-    *j = old;
-    if (off.kind != VAL_AFF || !cg_known(off.step, &step) || step < n) return false;
+    bool fits = off.kind == VAL_AFF && cg_known(off.step, &step) && step >= all;
     LLVMValueRef v[MOST + 16], row[MOST + 16];
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; fits && i < all; i++) {
         int mark = cg_mark(f);
-        *j = cg_uni(cg_int(f->c->i64, from + i));
+        put(f, &q, from, i);
         v[i] = cg_encoded(f, t, cg_expr(f, s->store.value));
         cg_forget(f, mark);
     }
-    *j = old;
-    if (n == 2 && step == 2) { /* rows of two behind one another: one store */
+    f->var[q.outer->id] = old;
+    if (q.inner) f->var[q.inner->id] = none;
+    if (!fits) return false;
+    if (all == 2 && step == 2) { /* rows of two behind one another: one store */
         cg_store_row(f, t, off.v, interleaved(f, v[0], v[1], w));
         return true;
     }
-    int parts = (int)(n + w - 1) / w;
-    for (int i = (int)n; i < parts * w; i++) v[i] = LLVMGetPoison(LLVMTypeOf(v[0]));
+    int parts = (all + w - 1) / w;
+    for (int i = all; i < parts * w; i++) v[i] = LLVMGetPoison(LLVMTypeOf(v[0]));
     for (int g = 0; g < parts; g++) transpose(f, v + g * w, row + g * w, w, e);
     for (int k = 0; k < w; k++)
         for (int g = 0; g < parts; g++) {
-            int all[16], m = n - g * w < w ? (int)n - g * w : w;
-            for (int i = 0; i < m; i++) all[i] = i;
-            LLVMValueRef x = m < w ? pick2(f, row[g * w + k], row[g * w + k], all, m) : row[g * w + k];
+            int lanes[16], m = all - g * w < w ? all - g * w : w;
+            for (int i = 0; i < m; i++) lanes[i] = i;
+            LLVMValueRef x = m < w ? pick2(f, row[g * w + k], row[g * w + k], lanes, m) : row[g * w + k];
             cg_store_row(f, t, cg_add(f, off.v, cg_int(f->c->i64, k * step + g * w)), x);
         }
     return true;
