@@ -185,6 +185,11 @@ static bool single(Emit *e, Iter *it, Expr *extent, int pos)
 static int copies_or_lanes(const Lower *l, const Iter *it, LoopKind kind, const Expr *extent, int64_t most)
 {
     int64_t n;
+    if (kind == LOOP_VECTOR && !it->reduces && ix_known(l, extent, &n)) { /* what is left, in narrower vectors */
+        int w = it->width;
+        while (w % 2 == 0 && w > target_lanes(l->target, 8) && n <= w / 2) w /= 2;
+        return w;
+    }
     if (kind == LOOP_VECTOR) return it->width;
     if (kind != LOOP_UNROLL || ix_known(l, extent, &n)) return 0;
     return most > 0 ? (int)most : 1; /* a region of nothing may have an extent that does not come out as 0 */

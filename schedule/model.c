@@ -143,6 +143,20 @@ static bool plain_indices(const Expr *load)
     return !load->load.other;
 }
 
+/* What is fused are neighbouring dims of the tensor, whole but for the first: it is one index of it. */
+static bool joined(Lower *l, const Expr *load, const Axis *g)
+{
+    int at = -1;
+    for (int x = 0; x < g->n; x++) {
+        int k = 0;
+        while (k < load->nargs && load->arg[k]->var != g->var[x]) k++;
+        if (k == load->nargs || (x > 0 && k != at + 1)) return g->n < 2;
+        if (x > 0 && !low_same(l, low_expr(l, g->var[x]->hi), low_expr(l, load->load.t->shape[k]))) return false;
+        at = k;
+    }
+    return true;
+}
+
 static bool match_axes(Lower *l, Match *m)
 {
     const Work *w = m->w;
@@ -181,8 +195,8 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     if (t == DT_I32 && !m->pairs) return false;
     m->wide_a = !(swap ? as_y : as_x);
     m->wide_b = !(swap ? as_x : as_y);
-    m->copy_a = !plain_indices(m->a) || m->i.n > 1 || m->k.n > 1;
-    m->copy_b = !plain_indices(m->b) || m->j.n > 1 || m->k.n > 1;
+    m->copy_a = !plain_indices(m->a) || !joined(l, m->a, &m->i) || !joined(l, m->a, &m->k);
+    m->copy_b = !plain_indices(m->b) || !joined(l, m->b, &m->j) || !joined(l, m->b, &m->k);
     return true;
 }
 
@@ -323,6 +337,14 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
     parallel_text(l, m, b, NULL, jc, out);
 }
 
+/* Few panels, and half a one would do for the last. */
+static bool narrow_rest(const Match *m, const Blocks *b)
+{
+    enum { FEW = 8 };
+    int64_t rest = m->j.guess % b->nr;
+    return m->j.known && m->j.guess > b->nr && m->j.guess <= FEW * b->nr && rest > 0 && rest <= b->nr / 2;
+}
+
 /* False: nothing is known that suits it. */
 static bool product_text(Lower *l, const Match *m, Text *out)
 {
@@ -351,8 +373,11 @@ static bool product_text(Lower *l, const Match *m, Text *out)
         js = model_part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
     }
-    text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo,
-                im, jr);
+    if (narrow_rest(m, &b))
+        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail mask;\n  split %s[%s] by %d -> %s, %s tail peel;\n", C, i, (long long)b.mc, io,
+                    im, C, js, b.nr, jo, jr);
+    else
+        text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo, im, jr);
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n", C, im, b.mr, ii, ir);
     text_printf(out, "  order %s ", C);
     for (int x = 0; x < m->w->nix; x++)
