@@ -95,6 +95,14 @@ static bool divides(Apply *a, Iter *it, int64_t f, Span s)
     return false;
 }
 
+/* The parts of a loop run as it was told to: blocks of it in parallel, one block in its lanes, both in copies. */
+static void pass_on(const Iter *it, Iter *outer, Iter *inner)
+{
+    bool wide = it->how == LOOP_PARALLEL || it->how == LOOP_UNROLL, deep = it->how == LOOP_VECTOR || it->how == LOOP_UNROLL;
+    if (wide) outer->how = it->how, outer->told = it->told;
+    if (deep) inner->how = it->how, inner->told = it->told, inner->width = it->width;
+}
+
 static bool split_one(Apply *a, PlanDef *d, Iter *it, const AstExpr *factor, const AstName *outer, const AstName *inner)
 {
     const SchedStmt *s = a->now;
@@ -104,6 +112,7 @@ static bool split_one(Apply *a, PlanDef *d, Iter *it, const AstExpr *factor, con
     if (!apply_number(a, factor, "the factor", 1, APPLY_FACTOR_MAX, &f)) return false;
     if (tail == TAIL_PERFECT && !divides(a, it, f, factor->span)) return false;
     iter_split(a->p, d, it, f, tail, outer->text, inner->text, s->span);
+    pass_on(it, it->by, it->by->with);
     return true;
 }
 
