@@ -47,6 +47,7 @@ void online_went_on(Emit *e, Expr *now); /* the maximum, to now: by what all is 
 /* ---- emit_rows.c: loops over places origin + lo … origin + hi - 1 of an iter. A fused one that goes by rows has a loop
  * over its outer part (again by rows, when that is fused) and one over the places in that row; no division is left
  * inside. */
+enum { ROWS_PARTS = 6 };
 typedef struct Rows {
     Iter *it;
     Expr *origin, *lo, *hi;
@@ -54,6 +55,10 @@ typedef struct Rows {
     Span at;
     struct Rows *outer; /* the loops over its outer part, both of them; NULL: there are none */
     Loop loop;          /* the inner one */
+    bool turned; /* outermost part innermost: what the others decide is then the same for all of its iterations */
+    int nparts;  /* loops over the others */
+    Loop part[ROWS_PARTS];
+    Expr *value, *places; /* of these loops together, and how many there are of it */
 } Rows;
 void rows_outer(Emit *e, Rows *r);
 Expr *rows_inner(Emit *e, Rows *r); /* gives the place from origin on */
@@ -61,6 +66,7 @@ void rows_close_inner(Emit *e, Rows *r, LoopKind kind, int width);
 void rows_close_outer(Emit *e, Rows *r);
 /* By how many places of the last dimension the load moves from one value of v to the next; 0: not so. */
 int64_t rows_step(const Emit *e, const Expr *load, const Var *v);
+bool rows_can_turn(const Iter *it); /* all parts but the outermost are whole indices */
 bool rows_single(const Emit *e, const Iter *it); /* of one place, whatever the sizes */
 bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row continues where the one before it ended */
 /* ---- emit_carry.c */

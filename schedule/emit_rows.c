@@ -94,10 +94,59 @@ static Expr *row_length(const Emit *e, const Rows *r)
     return ix_known(e->l, len, &n) && n > 0 ? len : ix_op(e->l, EX_MAX, len, ix_int(e->l, 1));
 }
 
+bool rows_can_turn(const Iter *it)
+{
+    int n = 0;
+    for (; it->kind == IT_FUSED; it = it->of, n++)
+        if (it->with->kind != IT_ROOT) return false;
+    return n > 0 && n <= ROWS_PARTS;
+}
+
+/* Loops over all parts but the outermost, whole, innermost part first; *places: iterations of them for one of that. */
+static Expr *parts_open(Emit *e, Rows *r, Expr **places)
+{
+    Lower *l = e->l;
+    Expr *value = ix_int(l, 0), *n = ix_int(l, 1);
+    Iter *it = r->it;
+    for (; it->kind == IT_FUSED; it = it->of) {
+        Expr *len = iter_extent(e->p, it->with);
+        low_loop(l, &r->part[r->nparts], it->with->name, ix_int(l, 0), len, r->at);
+        it->with->at = ix_var(l, r->part[r->nparts++].var);
+        value = ix_op(l, EX_ADD, value, ix_op(l, EX_MUL, it->with->at, n));
+        n = ix_op(l, EX_MUL, n, len);
+    }
+    *places = n;
+    return value;
+}
+
+/* Those of its iterations with which the value is in the stretch. */
+static void turned_inner(Emit *e, Rows *r)
+{
+    Lower *l = e->l;
+    Iter *first = r->it;
+    while (first->kind == IT_FUSED) first = first->of;
+    Expr *n = r->places, *up = lin_sub(l, lin_sub(l, n, ix_int(l, 1)), r->value);
+    Expr *from = ix_op(l, EX_ADD, r->origin, r->lo), *to = ix_op(l, EX_ADD, r->origin, r->hi);
+    low_loop(l, &r->loop, first->name, ix_op(l, EX_DIV, ix_op(l, EX_ADD, from, up), n), ix_op(l, EX_DIV, ix_op(l, EX_ADD, to, up), n), r->at);
+    first->at = ix_var(l, r->loop.var);
+    for (Iter *it = r->it; it->kind == IT_FUSED; it = it->of) it->at = NULL;
+    r->it->at = ix_op(l, EX_ADD, ix_op(l, EX_MUL, first->at, n), r->value);
+}
+
+static void turned_close(Emit *e, Rows *r)
+{
+    for (Iter *it = r->it; it->kind == IT_FUSED; it = it->of) it->with->at = NULL;
+    while (r->nparts) low_loop_end(e->l, &r->part[--r->nparts], 1, LOOP_SERIAL, 0, NULL, 0);
+}
+
 void rows_outer(Emit *e, Rows *r)
 {
     Lower *l = e->l;
     if (!r->by_rows) return;
+    if (r->turned) {
+        r->value = parts_open(e, r, &r->places);
+        return;
+    }
     int64_t known;
     Expr *n = row_length(e, r), *zero = ix_int(l, 0);
     Expr *from = ix_op(l, EX_ADD, r->origin, r->lo), *to = ix_op(l, EX_ADD, r->origin, r->hi);
@@ -113,6 +162,10 @@ void rows_outer(Emit *e, Rows *r)
 Expr *rows_inner(Emit *e, Rows *r)
 {
     Lower *l = e->l;
+    if (r->by_rows && r->turned) {
+        turned_inner(e, r);
+        return lin_sub(l, r->it->at, r->origin);
+    }
     if (!r->outer) {
         low_loop(l, &r->loop, r->it->name, r->lo, r->hi, r->at);
         Expr *p = ix_var(l, r->loop.var);
@@ -134,10 +187,15 @@ void rows_close_inner(Emit *e, Rows *r, LoopKind kind, int width)
     low_loop_end(e->l, &r->loop, 1, kind, width, NULL, 0);
     r->it->at = NULL;
     if (r->outer) r->it->with->at = NULL;
+    if (!r->turned) return;
+    Iter *first = r->it;
+    while (first->kind == IT_FUSED) first = first->of;
+    first->at = NULL;
 }
 
 void rows_close_outer(Emit *e, Rows *r)
 {
+    if (r->turned) turned_close(e, r);
     if (!r->outer) return;
     rows_close_inner(e, r->outer, LOOP_SERIAL, 0);
     rows_close_outer(e, r->outer);
