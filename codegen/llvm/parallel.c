@@ -103,7 +103,7 @@ static void fill(Fn *f, const Uses *u, Closure *k)
         if (u->tensor[i] && f->place[i].ready) give(f, k, f->place[i].ptr);
 }
 
-static void unpack(const Fn *f, Fn *g, const Uses *u, Closure *k)
+static void unpack(const Fn *f, Fn *g, const Uses *u, bool alone, Closure *k)
 {
     Cg *c = f->c;
     const TeOp *op = c->op;
@@ -121,6 +121,7 @@ static void unpack(const Fn *f, Fn *g, const Uses *u, Closure *k)
     for (int i = op->nparams; i < op->ntensors; i++) {
         if (!u->tensor[i] || !f->place[i].ready) continue;
         cg_borrow(g, op->tensor[i], take(g, k, c->ptr));
+        g->place[i].own = alone && f->place[i].own;
     }
 }
 
@@ -134,7 +135,7 @@ static LLVMValueRef task(const Fn *f, const Stmt *s, const Uses *u)
     g->worker = LLVMGetParam(g->fn, 3);
     g->in_parallel = s->loop.kind == LOOP_PARALLEL || f->in_parallel;
     LLVMValueRef lo = take(g, &k, c->i64);
-    unpack(f, g, u, &k);
+    unpack(f, g, u, s->loop.kind != LOOP_PARALLEL, &k);
     cg_debug_at(g, s->span);
     Count l;
     LLVMValueRef i = cg_count_open(g, &l, LLVMGetParam(g->fn, 1), LLVMGetParam(g->fn, 2), 1);
