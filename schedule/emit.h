@@ -66,7 +66,7 @@ void rows_close_inner(Emit *e, Rows *r, LoopKind kind, int width);
 void rows_close_outer(Emit *e, Rows *r);
 /* By how many places of the last dimension the load moves from one value of v to the next; 0: not so. */
 int64_t rows_step(const Emit *e, const Expr *load, const Var *v);
-bool rows_can_turn(const Iter *it); /* all parts but the outermost are whole indices */
+bool rows_may_turn(const Emit *e, Iter *it); /* all parts but the outermost are whole indices, and that is long enough */
 bool rows_single(const Emit *e, const Iter *it); /* of one place, whatever the sizes */
 bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row continues where the one before it ended */
 /* ---- emit_carry.c */

@@ -329,7 +329,7 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
         bool apart = c->innermost >= 0 && i == last; /* each place is a row of the block */
         rows[i] = (Rows){.it = v->ix[i], .origin = origin, .lo = c->lo[i], .hi = c->hi[i], .at = at};
         rows[i].by_rows = !apart && by_rows(e, v, i);
-        rows[i].turned = rows[i].by_rows && i != last && c->width > 0 && c->lanes_over == last && rows_can_turn(v->ix[i]);
+        rows[i].turned = rows[i].by_rows && i != last && c->width > 0 && c->lanes_over == last && rows_may_turn(e, v->ix[i]);
     }
     rows_outer(e, &rows[last]);
     for (int i = 0; i < n; i++) {

@@ -94,12 +94,13 @@ static Expr *row_length(const Emit *e, const Rows *r)
     return ix_known(e->l, len, &n) && n > 0 ? len : ix_op(e->l, EX_MAX, len, ix_int(e->l, 1));
 }
 
-bool rows_can_turn(const Iter *it)
+bool rows_may_turn(const Emit *e, Iter *it)
 {
+    enum { WORTH = 8 };
     int n = 0;
     for (; it->kind == IT_FUSED; it = it->of, n++)
         if (it->with->kind != IT_ROOT) return false;
-    return n > 0 && n <= ROWS_PARTS;
+    return n > 0 && n <= ROWS_PARTS && ix_guess(e->l, iter_nominal(e->p, it)) >= WORTH;
 }
 
 /* Loops over all parts but the outermost, whole, innermost part first; *places: iterations of them for one of that. */
