@@ -65,19 +65,23 @@ def start(this, cases, ask, slots):
     if call is None:
         return dict(absent=True)
     call, fetch = call if isinstance(call, tuple) else (call, lambda: out)
-    call()
+    ns = once(call)
     off = cases.error(fetch(), np.load(at / "want.npy"))
+    if ns < 1e9:  # the first call may have had to make something
+        ns = once(call)
+    slots[ask["slot"]] = call, ins, out  # both kept as long as the call
+    return dict(error_of_result=off, ns=ns, **getattr(call, "facts", {}))
+
+
+def once(call):
     begin = time.perf_counter_ns()
     call()
-    slots[ask["slot"]] = call, ins, out  # both kept as long as the call
-    return dict(error_of_result=off, ns=time.perf_counter_ns() - begin, **getattr(call, "facts", {}))
+    return time.perf_counter_ns() - begin
 
 
 def sample(call, seconds):
     """ns of one call: the mean of as many as fill `seconds`, after one that is not counted unless it is long."""
-    begin = time.perf_counter_ns()
-    call()
-    one = time.perf_counter_ns() - begin
+    one = once(call)
     if one > 5e7:
         return dict(ns=one, calls=1)
     n = max(1, min(100000, int(seconds * 1e9 / max(one, 1))))
