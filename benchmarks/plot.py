@@ -37,7 +37,7 @@ def draw(out, path):
     left.tick_params(axis="y", labelsize=7)
     right.barh(names, [r["of_peak"] or 0 for r in rows], color=["tab:blue" if r["limit"] == "fma" else "tab:orange" for r in rows])
     right.axvline(1, color="black", linewidth=0.8)
-    right.set_xlabel("fraction of peak (blue: multiply-adds, orange: memory)")
+    right.set_xlabel("of peak (blue: FMA, orange: memory)")
     left.margins(y=0.01)
     machine = out["machine"]
     fig.suptitle(f"{out['versions']['tcc']}; {machine['model']}, {machine['threads']} thread{'s' * (machine['threads'] > 1)}", fontsize=9)

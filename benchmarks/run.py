@@ -40,9 +40,14 @@ class Worker:
     """A contestant's process. It runs only while it is asked something."""
 
     def __init__(self, name, threads, cpus, more=()):
-        self.name, self.alive, self.buffer = name, True, b""
-        command = [sys.executable, str(HERE / "worker.py"), name, str(threads), ",".join(map(str, cpus)), *more]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **peers.environment(threads)})
+        self.name = name
+        self.command = [sys.executable, str(HERE / "worker.py"), name, str(threads), ",".join(map(str, cpus)), *more]
+        self.env = {**os.environ, **peers.environment(threads)}
+        self.start()
+
+    def start(self):
+        self.alive, self.buffer = True, b""
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env)
         self.hello = self.answer()
         self.pause()
 
@@ -55,7 +60,7 @@ class Worker:
             ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
             data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
             if not data:
-                self.stop()
+                self.stop(2 if ready else 0)
                 return dict(error=f"no answer in {PATIENCE} s" if not ready else f"died with status {self.process.returncode}")
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
@@ -74,10 +79,16 @@ class Worker:
         self.pause()
         return answer
 
-    def stop(self):
+    def stop(self, grace=0):
+        """Ends it; one that is ending by itself has `grace` seconds, so that its own status is known."""
         self.alive = False
-        self.process.kill()
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 class Contestant:
@@ -166,16 +177,27 @@ def roof(case, facts, peak, threads):
     return (compute, "fma") if compute >= memory else (memory, "mem")
 
 
-def remeasure(worker, peak):
-    """The best of the run: what is measured while others are busy is too low. Costs half a second, so not for every case."""
-    if time.monotonic() - peak.get("at", -math.inf) > 15:
-        for k, v in worker.ask("peak", seconds=0.2).items():
-            peak[k] = max(peak.get(k, 0), v)
-        peak["at"] = time.monotonic()
+class Roofs:
+    """What a core does: the best of the run, as what is measured while others are busy is too low."""
+
+    def __init__(self, worker):
+        self.worker, self.best, self.at = worker, {}, -math.inf
+        self.measure()
+
+    def measure(self):
+        if time.monotonic() - self.at < 15:  # it costs half a second
+            return
+        for k, v in self.worker.ask("peak", seconds=0.2).items():
+            if k in ("gflops_f32", "gflops_f64", "gbs"):
+                self.best[k] = max(self.best.get(k, 0), v)
+        self.at = time.monotonic()
 
 
-def measure(case, workers, a, peak, say):
+def measure(case, workers, a, roofs, say):
     """A row of the results: numbers and raw samples."""
+    for w in workers:
+        if not w.alive:  # it crashed or hung in the case before
+            w.start()
     with tempfile.TemporaryDirectory(prefix="tcc-bench-") as scratch:
         at = store(case, pathlib.Path(scratch))
         field, facts = enter(case, workers, at, say)
@@ -187,7 +209,7 @@ def measure(case, workers, a, peak, say):
             c = Contestant("tcc beside", workers[0], "beside")
             if "ns" in c.open(cases.BY_NAME[case.beside], store(cases.BY_NAME[case.beside], beside)):
                 field.append(c)
-    remeasure(workers[0], peak)
+    roofs.measure()
     table = rounds(field, a.budget, a.rounds)
     for w in workers:
         w.ask("close")
@@ -197,7 +219,7 @@ def measure(case, workers, a, peak, say):
         return dict(case=case.name, groups=case.groups, failed=field[0].facts.get("error", "no samples"))
     ratios = {name: ratio(table, name) for name in ns if name != "tcc"}
     best = min((name for name in ns if not name.startswith("tcc")), key=ns.get, default=None)
-    least, limit = roof(case, facts, peak, a.threads)
+    least, limit = roof(case, facts, roofs.best, a.threads)
     return dict(case=case.name, groups=case.groups, flops=facts["flops"], bytes=facts["bytes"], ns=ns["tcc"], gflops=facts["flops"] / ns["tcc"],
                 of_peak=least / ns["tcc"] if least else None, limit=limit, best=best, best_gflops=facts["flops"] / ns[best] if best else None,
                 ratio=ratios.get(best), ratios=ratios, beside=case.beside or None, compile_ms=facts["compile_ms"],
@@ -338,15 +360,15 @@ def main():
         if "version" not in workers[0].hello:
             say(f"tcc does not start: {workers[0].hello}")
             return 1
-        peak = {}
-        remeasure(workers[0], peak)
+        roofs = Roofs(workers[0])
+        peak = roofs.best
         out = dict(machine=dict(model=model(), threads=a.threads, processors=cpus), versions=dict(tcc=workers[0].hello["version"], **found),
                    schedule=a.schedule, peak=peak, results=[])
         print(f"{out['machine']['model']}, {a.threads} thread{'s' * (a.threads > 1)}; a core does {peak['gflops_f32']:.0f} GFLOP/s (f32), "
-              f"{peak['gflops_f64']:.0f} (f64), {peak['gbs']:.1f} GB/s\n" + ", ".join(f"{k} {v}" for k, v in found.items()) + f"\n\n{HEAD}", flush=True)
+              f"{peak['gflops_f64']:.0f} (f64), {peak['gbs']:.1f} GB/s\n" + ", ".join(f"{k} {v}" for k, v in found.items() or [("no", "peers")]) + f"\n\n{HEAD}", flush=True)
         try:
             for case in a.chosen:
-                out["results"].append(measure(case, workers, a, peak, say))
+                out["results"].append(measure(case, workers, a, roofs, say))
                 print(line(out["results"][-1]), flush=True)
                 save(a.out, out)
         except KeyboardInterrupt:
