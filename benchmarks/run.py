@@ -95,7 +95,7 @@ class Contestant:
     """Who is timed in a case: a worker, or a second kernel of ours (slot "beside")."""
 
     def __init__(self, name, worker, slot="main"):
-        self.name, self.worker, self.slot, self.ns, self.rounds = name, worker, slot, [], sys.maxsize
+        self.name, self.worker, self.slot, self.rounds = name, worker, slot, sys.maxsize
 
     def open(self, case, at):
         self.facts = self.worker.ask("open", slot=self.slot, case=case.name, dir=str(at))
@@ -121,7 +121,7 @@ def store(case, at):
 
 
 def enter(case, workers, at, say):
-    """The contestants whose result is right, ours first; or None."""
+    """The contestants whose result is right, ours first, and facts about ours; None where ours is not right."""
     field, tolerance = [], cases.TOLERANCE[case.kind.out_dtype]
     loose = max(tolerance, cases.TOLERANCE.get(getattr(case.kind, "dtype", ""), 0))  # peers may give f16 where we give f32
     for w in workers:
@@ -132,7 +132,6 @@ def enter(case, workers, at, say):
             say(f"  {w.name} is not in {case.name}: {facts.get('error', 'no answer')}")
         elif off is not None and off > (tolerance if w is workers[0] else loose):
             say(f"  {w.name} is not in {case.name}: its result is off by {off:.2g} of the largest value")
-            facts["wrong"] = True
         elif off is not None:
             field.append(c)
         if w is workers[0] and not field:
@@ -202,6 +201,7 @@ def measure(case, workers, a, roofs, say):
         at = store(case, pathlib.Path(scratch))
         field, facts = enter(case, workers, at, say)
         if field is None:
+            workers[0].ask("close")
             return dict(case=case.name, groups=case.groups, failed=facts.get("error") or "the result is wrong")
         if case.beside:
             beside = pathlib.Path(scratch) / "beside"

@@ -92,6 +92,29 @@ def arithmetic():
     check(got == dict(a=(2, 1.0, 1), b=(1, 0.5, 1), all=(2, 1.0, 1)), got)
 
 
+class Fake:
+    """A contestant that answers what it is told."""
+
+    def __init__(self, name, **answer):
+        self.name, self.answer = name, answer
+
+    def ask(self, do, **_):
+        return self.answer
+
+
+def entry():
+    """A wrong peer is left out, with a word; a wrong result of ours ends the case."""
+    case, said = cases.BY_NAME["matmul 64x64x64"], []
+    right, wrong_one = dict(error_of_result=1e-6, ns=1000), dict(error_of_result=0.5, ns=1000)
+    field, _ = run.enter(case, [Fake("tcc", **right), Fake("a", **wrong_one), Fake("b", absent=True), Fake("c", error="boom"), Fake("d", **right)], "", said.append)
+    check([c.name for c in field] == ["tcc", "d"] and len(said) == 2, said)
+    check(run.enter(case, [Fake("tcc", **wrong_one), Fake("d", **right)], "", said.append)[0] is None, "a wrong result of ours")
+    check(run.enter(case, [Fake("tcc", error="no")], "", said.append)[0] is None, "ours cannot be compiled")
+    half = cases.BY_NAME["matmul 1024x1024x1024 f16"]
+    field, _ = run.enter(half, [Fake("tcc", **right), Fake("torch", error_of_result=4e-4, ns=1)], "", said.append)
+    check(len(field) == 2, "a peer may round to f16")
+
+
 def smallest(lib):
     with tempfile.TemporaryDirectory() as scratch:
         out = pathlib.Path(scratch) / "new/bench.json"
@@ -144,6 +167,7 @@ def main():
     kinds(lib)
     errors()
     arithmetic()
+    entry()
     smallest(path)
     wrong()
     crash(path)
