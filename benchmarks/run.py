@@ -365,7 +365,8 @@ def main():
         out = dict(machine=dict(model=model(), threads=a.threads, processors=cpus), versions=dict(tcc=workers[0].hello["version"], **found),
                    schedule=a.schedule, peak=peak, results=[])
         print(f"{out['machine']['model']}, {a.threads} thread{'s' * (a.threads > 1)}; a core does {peak['gflops_f32']:.0f} GFLOP/s (f32), "
-              f"{peak['gflops_f64']:.0f} (f64), {peak['gbs']:.1f} GB/s\n" + ", ".join(f"{k} {v}" for k, v in found.items() or [("no", "peers")]) + f"\n\n{HEAD}", flush=True)
+              f"{peak['gflops_f64']:.0f} (f64), {peak['gbs']:.1f} GB/s\n"
+              + ", ".join(f"{k} {v}" for k, v in found.items() or [("no", "peers")]) + f"\n\n{HEAD}", flush=True)
         try:
             for case in a.chosen:
                 out["results"].append(measure(case, workers, a, roofs, say))

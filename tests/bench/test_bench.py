@@ -106,7 +106,8 @@ def entry():
     """A wrong peer is left out, with a word; a wrong result of ours ends the case."""
     case, said = cases.BY_NAME["matmul 64x64x64"], []
     right, wrong_one = dict(error_of_result=1e-6, ns=1000), dict(error_of_result=0.5, ns=1000)
-    field, _ = run.enter(case, [Fake("tcc", **right), Fake("a", **wrong_one), Fake("b", absent=True), Fake("c", error="boom"), Fake("d", **right)], "", said.append)
+    others = [Fake("a", **wrong_one), Fake("b", absent=True), Fake("c", error="boom"), Fake("d", **right)]
+    field, _ = run.enter(case, [Fake("tcc", **right), *others], "", said.append)
     check([c.name for c in field] == ["tcc", "d"] and len(said) == 2, said)
     check(run.enter(case, [Fake("tcc", **wrong_one), Fake("d", **right)], "", said.append)[0] is None, "a wrong result of ours")
     check(run.enter(case, [Fake("tcc", error="no")], "", said.append)[0] is None, "ours cannot be compiled")
