@@ -30,6 +30,8 @@ def steps(quick):
         out.append(("cli", [PY, "tests/cli/test_cli.py", "--tcc", "build/tcc"], 600))
     if (ROOT / "tests/docs/test_docs.py").exists():
         out.append(("docs", [PY, "tests/docs/test_docs.py", "--tcc", "build/tcc"], 300))
+    if (ROOT / "build/libtensorcc.so").exists():
+        out.append(("benchmarks", [PY, "tests/bench/test_bench.py", "--lib", "build/libtensorcc.so"], 300))
     if (ROOT / "tests/g9/test_examples.py").exists():
         out.append(("g9 examples", [PY, "tests/g9/test_examples.py", "--tcc", "build/tcc"], 300))
     if ACCEPT.exists():
