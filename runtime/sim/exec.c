@@ -480,7 +480,7 @@ SimExec *sim_exec(const IsaInst *in)
 {
     /* By opcode; every row of the table must have its line, which the assertion counts. */
     static SimExec *const by_op[G9_COUNT] = {
-#define RUNS(ID, name) [G9_##ID] = sim_exec_##name,
+#define RUNS(ID, name, timing) [G9_##ID] = sim_exec_##name,
 #include "runtime/sim/execs.def"
 #undef RUNS
     };
@@ -488,7 +488,7 @@ SimExec *sim_exec(const IsaInst *in)
 }
 
 enum {
-#define RUNS(ID, name) LINE_##ID,
+#define RUNS(ID, name, timing) LINE_##ID,
 #include "runtime/sim/execs.def"
 #undef RUNS
     LINES

@@ -75,6 +75,12 @@ struct SimInst {
 /* ---- state ----------------------------------------------------------------------------------------------------------
  */
 
+/* What an operand names in the register files. */
+enum { SPAN_REG, SPAN_UREG, SPAN_PRED };
+typedef struct SimSpan {
+    uint8_t bank, first, n;
+} SimSpan;
+
 typedef struct SimPath {
     uint64_t mask;
     uint32_t pc;
@@ -175,6 +181,8 @@ struct SimRun { /* one launch */
     int cluster_blocks;
     uint32_t shared_bytes, threads_in_block;
     uint64_t budget, serial; /* serial: the number of the launch */
+    uint64_t total;          /* clusters */
+    int64_t resident;        /* blocks that a multiprocessor holds */
     bool alone;              /* one cluster: nothing needs to wait for the end of a round */
     bool checked;
 };
@@ -206,6 +214,7 @@ struct SimProgram {
 /* ---- decode.c
  * --------------------------------------------------------------------------------------------------------- */
 bool sim_decode(SimRun *r, IsaMem *mem); /* code and pool of the kernel, for these parameters */
+int sim_spans(const IsaInst *in, const IsaOperand *o, int lanes, SimSpan *out); /* 0 to 2, without rz, urz, pt */
 SimAlu *
 sim_convert(const IsaInst *in); /* convert.c: conversions and directed rounding, lane by lane; NULL: not that kind */
 
@@ -253,6 +262,24 @@ void sim_cbar_release(SimCluster *c);
 SimNext sim_step(SimWarp *w); /* one instruction; SIM_GO and SIM_JUMPED: the warp can take the next */
 void sim_run_cluster(SimCluster *c);
 bool sim_run_ordered(SimCluster *c); /* the instructions that waited for the end of the round; true: there was one */
+
+/* ---- launch.c
+ * ------------------------------------------------------------------------------------------------------------- */
+typedef struct SimSpare { /* memory that a cluster gave back */
+    struct SimSpare *next;
+} SimSpare;
+typedef struct SimSpace { /* where clusters of a launch get their memory */
+    SimRun *run;
+    size_t bytes; /* of a cluster */
+    pthread_mutex_t lock;
+    SimSpare *spare;
+} SimSpace;
+bool sim_cluster_begin(SimSpace *s, SimCluster *c); /* c's number is set; false: no memory */
+void sim_cluster_end(SimSpace *s, SimCluster *c);   /* counts what its warps did; its memory is gone */
+void sim_account(SimResult *out, const SimCluster *c);
+void sim_deadlock(SimCluster *c); /* nobody ran and nobody will: a fault says who waits for what */
+RtPool *sim_pool(SimDevice *d, int threads);
+bool sim_refuse(SimResult *out, SimFaultKind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- checked.c
  * ------------------------------------------------------------------------------------------------------------- */

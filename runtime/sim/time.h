@@ -1,0 +1,269 @@
+/* time: the timing model's own header. docs/timing.md says what is modelled and why it is deterministic.
+ *
+ * A launch is simulated in quanta of l2.latency clocks. Within a quantum every group of multiprocessors (one, or as many
+ * as a cluster has blocks) runs by itself, on any host thread: an instruction has its effect when it issues, and what it
+ * asks of the second level is put in a queue. Nothing that was asked can be answered before the quantum ends, so at its
+ * end one thread answers all requests in the order of their clocks.
+ *
+ *   time.c       quanta, dispatch of blocks, results       time_memory.c  coalescing, banks, first level, queues
+ *   time_core.c  scoreboard, issue, stalls                 time_chip.c    second level, DRAM
+ *   time_inst.c  what is known of an instruction           time_trace.c   the trace */
+#ifndef TCC_RUNTIME_SIM_TIME_H
+#define TCC_RUNTIME_SIM_TIME_H
+
+#include "runtime/sim/sim_priv.h"
+
+typedef enum TimeKind {
+#define TIMING(ID, what) TK_##ID,
+#include "runtime/sim/timings.def"
+    TK_COUNT
+} TimeKind;
+
+/* A mark: a clock and what waits for it (a SimStall). The clock FAR is not known yet: a request is under way. */
+#define MARK(clock, why) ((uint64_t)(clock) << 4 | (unsigned)(why))
+#define FAR (UINT64_MAX >> 4)
+enum { MARK_UREG = 256, MARK_PRED = 320, MARKS = 328 };
+_Static_assert(SIM_STALLS <= 16, "a mark has four bits for its reason");
+
+typedef struct TimeSpan { /* marks */
+    uint16_t first, n;
+} TimeSpan;
+
+enum { USES_MOST = 12, DEFS_MOST = 3 };
+typedef struct TimeInst {
+    uint8_t kind, pipe, why, nuses, ndefs;
+    uint8_t bytes;                  /* of a lane's access */
+    uint8_t queue;                  /* of groups: QUEUE_* */
+    uint8_t conflict;               /* clocks lost to register banks */
+    uint32_t latency, interval;     /* interval: conflicts among it */
+    TimeSpan use[USES_MOST], def[DEFS_MOST]; /* uses: also what it writes */
+} TimeInst;
+
+/* Groups of copies or products that have been committed, by number modulo GROUPS; and the open one. */
+enum { QUEUE_COPY, QUEUE_BULK, QUEUE_PRODUCT, QUEUES, GROUPS = 64 };
+typedef struct TimeQueue {
+    uint64_t end[GROUPS];       /* of the requests that were answered */
+    uint16_t pending[GROUPS];   /* requests that were not */
+    uint64_t before;            /* the end of all groups that left the ring */
+    uint32_t committed;         /* groups; the open one has this number */
+} TimeQueue;
+
+typedef struct TimeBlock TimeBlock;
+typedef struct TimeSm TimeSm;
+
+typedef struct TimeWarp {
+    SimWarp *w; /* NULL: none */
+    TimeBlock *block;
+    uint64_t issued;   /* clock of its last instruction */
+    uint64_t earliest; /* mark: what it did last lets it go on */
+    uint64_t ready;    /* mark: all that its next instruction needs */
+    uint64_t serial;   /* tells answers to a warp that left */
+    uint64_t stores;   /* clock when its stores have arrived */
+    uint32_t stores_pending;
+    uint8_t sub;
+    bool waits; /* for other warps; `ready` is not known */
+    TimeQueue queue[QUEUES];
+    uint64_t mark[MARKS];
+} TimeWarp;
+
+typedef struct TimeGate { /* the copies that a transaction barrier waits for */
+    uint32_t offset, pending;
+    uint64_t end;
+} TimeGate;
+
+struct TimeBlock {
+    TimeSm *sm;
+    SimBlock *block; /* NULL: free */
+    uint64_t start, warp_clocks;
+    TimeWarp *warp;
+    TimeGate *gate;
+    int ngates, gates_cap, rank;
+};
+
+/* Who waits for requests: the last answer is passed on. */
+typedef enum TimeFor { FOR_NOBODY, FOR_MARKS, FOR_GROUP, FOR_STORE, FOR_GATE, FOR_GATE_OF_WARP } TimeFor;
+typedef struct TimeTicket {
+    uint64_t end, serial;
+    TimeWarp *warp;
+    TimeBlock *block;
+    uint32_t left; /* requests; of a free ticket: the next free one */
+    uint32_t at;   /* FOR_GROUP: its number; gates: the gate; FOR_MARKS: DEFS of this instruction */
+    uint8_t what, queue, why;
+} TimeTicket;
+
+typedef enum TimeAsk { ASK_LOAD, ASK_STORE, ASK_ATOMIC, ASK_MERGE } TimeAsk; /* merge: another request's line */
+typedef struct TimeRequest {
+    uint64_t clock, line;
+    uint32_t sectors; /* a bit each */
+    uint32_t ticket, way; /* way: of the first level; NO_WAY */
+    uint16_t busy;  /* atomics: operations on the most wanted word */
+    uint8_t ask;
+} TimeRequest;
+#define NO_WAY UINT32_MAX
+
+typedef struct TimeWay { /* a line of the first level */
+    uint64_t line; /* its number + 1; 0: none */
+    uint64_t ready; /* clock of its last sector; FAR: under way */
+    uint32_t sectors, used;
+} TimeWay;
+
+typedef struct TimeSub { /* a sub-core */
+    uint64_t next;       /* it issues nothing before */
+    uint64_t free[IP_COUNT + 1]; /* when a unit is free; [IP_COUNT]: the memory pipe for global memory */
+    uint64_t *unit[IP_COUNT];
+    uint64_t busy[IP_COUNT];
+    uint64_t *ready; /* clock of each warp */
+    uint8_t *pipe;   /* of its next instruction */
+    TimeWarp **warp; /* oldest first */
+    int n, last;     /* last: the greedy one */
+} TimeSub;
+
+struct TimeSm {
+    TimeSub *sub;
+    uint64_t port;   /* the memory port is free */
+    uint64_t debt;   /* clocks of it that arriving copies take */
+    uint64_t down, up; /* the ways to and from the second level are free, in 1/FRACTION clocks */
+    uint64_t room;   /* a request fits at this clock; FAR: when one is answered */
+    uint64_t copy;   /* the bulk copy engine is free */
+    TimeWay *way;
+    uint32_t used;   /* counts accesses of the first level */
+    uint64_t *answer; /* a heap: clocks at which answers come back */
+    uint32_t answers, answers_cap, asked;
+    int warps, number;
+    uint64_t held_from, held; /* clocks with a block */
+    int blocks;
+};
+enum { FRACTION = 4096 };
+
+typedef struct TimeOrdered { /* an instruction that waits for the quantum's end */
+    uint64_t clock;
+    TimeWarp *warp;
+    uint32_t group;
+} TimeOrdered;
+
+typedef struct TimeEvent { /* of the trace */
+    uint64_t clock;
+    uint32_t clocks, at, block, imm;
+    uint16_t sm, warp;
+    uint8_t what; /* 0 an instruction, 1 a block, 2 a mark */
+} TimeEvent;
+
+typedef struct TimeSlot { /* a resident cluster */
+    SimCluster cluster;
+    TimeBlock *block;
+    bool used;
+} TimeSlot;
+
+typedef struct SimTime SimTime;
+typedef struct TimeGroup { /* multiprocessors that a cluster may span */
+    SimTime *time;
+    TimeSm *sm;
+    int nsms, number;
+    TimeSlot *slot;
+    int nslots, used;
+    uint64_t next; /* nothing happens before */
+    TimeTicket *ticket;
+    uint32_t tickets, tickets_cap, spare;
+    TimeRequest *request;
+    int requests, requests_cap;
+    TimeOrdered *ordered;
+    int nordered, ordered_cap;
+    struct TimeAwait { /* marks that a gate will tell */
+        TimeWarp *warp;
+        TimeBlock *block;
+        uint64_t serial;
+        uint32_t gate, def;
+    } *await;
+    int nawaits, awaits_cap;
+    struct TimeTouch { /* what a bulk copy touched */
+        uint64_t address;
+        uint32_t bytes;
+    } *touch;
+    int ntouches, touches_cap;
+    uint64_t reserved[64]; /* clusters that begin here as soon as there is room */
+    int nreserved;
+    uint64_t end, instructions; /* end: the last thing happened at this clock */
+    uint64_t stall[SIM_STALLS], counter[SIM_COUNTERS], pipe[IP_COUNT];
+    uint64_t block_clocks, block_clocks_least, block_clocks_most, blocks, block_insts, block_insts_least, block_insts_most;
+    SimResult done; /* instructions of clusters that ended */
+    SimFault fault;
+    uint64_t fault_clock;
+    bool failed, no_memory;
+    TimeEvent *event;
+    int events, events_cap;
+    bool traced;
+} TimeGroup;
+
+typedef struct TimeLine { /* of the second level */
+    uint64_t line, ready; /* number + 1; clock of its last sector */
+    uint32_t sectors, dirty, used;
+} TimeLine;
+
+typedef struct TimeChip {
+    TimeLine *line;
+    uint64_t sets, *slice, *channel; /* free, in 1/FRACTION clocks */
+    uint64_t slice_sector, channel_sector; /* what a sector takes, in 1/FRACTION clocks */
+    uint32_t used;
+    uint64_t counter[SIM_COUNTERS];
+} TimeChip;
+
+struct SimTime {
+    SimRun *run;
+    SimSpace *space;
+    const IsaMachine *m;
+    TimeInst *inst;
+    TimeGroup *group;
+    int ngroups, group_sms;
+    uint64_t quantum, now, until; /* the quantum: now to until */
+    uint64_t next, limit;         /* clusters: the next one; those to time */
+    uint64_t serial;
+    int lines, sector_shift, line_shift;
+    TimeChip chip;
+    struct TimeSorted {
+        TimeRequest *request;
+        TimeGroup *group;
+    } *sorted;
+    int sorted_cap;
+    uint32_t *bucket;
+    IsaMem *mem;
+};
+
+void *time_grow(void *at, int n, int *cap, size_t item); /* NULL: no memory; `at` stays */
+/* Adds one; false (and group->no_memory) when there is no memory. */
+#define TIME_PUSH(g, at, n, cap, ...)                                                                                  \
+    ((n) < (cap) || time_room(g, (void **)&(at), n, &(cap), sizeof *(at)) ? ((at)[(n)++] = (__VA_ARGS__), true) : false)
+bool time_room(TimeGroup *g, void **at, int n, int *cap, size_t item);
+
+/* ---- time_inst.c */
+void time_inst(const SimRun *r, const SimInst *in, TimeInst *out);
+
+/* ---- time_core.c */
+void time_run_group(TimeGroup *g);                     /* until the quantum's end */
+void time_awake(TimeGroup *g, TimeWarp *t);            /* computes when it can go on */
+void time_begin_block(TimeGroup *g, TimeBlock *b, TimeSm *sm, SimBlock *of, uint64_t clock);
+void time_ordered(TimeGroup *g, TimeOrdered *o);
+
+/* ---- time_memory.c: what an instruction does to memory, when it issues at `clock` */
+typedef struct TimeAccess { /* addresses, before it ran */
+    uint64_t address[LANES_MOST];
+    uint64_t mask;
+} TimeAccess;
+void time_addresses(SimWarp *w, const SimInst *in, const TimeInst *i, uint64_t mask, TimeAccess *a);
+uint64_t time_port(TimeGroup *g, TimeSm *sm, uint64_t clock, uint64_t clocks); /* when the port takes it up */
+void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a, uint64_t clock);
+void time_shared(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a, uint64_t clock);
+void time_bulk(TimeGroup *g, TimeWarp *t, const SimInst *in, uint64_t clock);
+void time_set(TimeWarp *t, const TimeInst *i, uint64_t mark); /* all that it defines */
+TimeGate *time_gate(TimeGroup *g, TimeBlock *b, uint32_t address, uint32_t *at);
+uint32_t time_ticket(TimeGroup *g, TimeTicket t);
+void time_answer(TimeGroup *g, TimeRequest *r, uint64_t clock); /* a request's */
+void time_room_at(TimeGroup *g, TimeSm *sm, uint64_t clock);
+
+/* ---- time_chip.c */
+bool time_chip_open(SimTime *t);
+uint64_t time_chip_ask(SimTime *t, const TimeRequest *r); /* when its data are back */
+
+/* ---- time_trace.c */
+bool time_trace(const SimTime *t, IsaText *out);
+
+#endif
