@@ -51,10 +51,10 @@ static bool operand_has(SimWarp *w, const SimInst *in, const IsaOperand *o, uint
     int n = sim_spans(&in->in, o, w->block->cluster->run->lanes, span);
     if (o->flags & IOF_WRITE) return true;
     for (int i = 0; i < n; i++) {
-        bool has = span[i].bank == SPAN_PRED   ? predicate_has(w, in, span[i].first, mask)
-                   : span[i].bank == SPAN_UREG ? uniforms_have(w, in, span[i].first, span[i].n)
-                                               : lanes_have(w, in, span[i].first, span[i].n,
-                                                            lanes_that_read(w, in, o->slot, mask));
+        bool has = span[i].bank == SPAN_PRED ? predicate_has(w, in, span[i].first, mask)
+                   : span[i].bank == SPAN_UREG
+                       ? uniforms_have(w, in, span[i].first, span[i].n)
+                       : lanes_have(w, in, span[i].first, span[i].n, lanes_that_read(w, in, o->slot, mask));
         if (!has) return false;
     }
     return true;

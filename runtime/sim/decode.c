@@ -84,7 +84,8 @@ int sim_spans(const IsaInst *in, const IsaOperand *o, int lanes, SimSpan *out)
     case IO_PREDS: out[n++] = (SimSpan){SPAN_PRED, in->p[o->slot] & 7, 1}; break;
     case IO_UREG:
     case IO_UFLEX:
-        if (form != IFORM_IMM && form != IFORM_BANK) out[n++] = (SimSpan){SPAN_UREG, r, (uint8_t)isa_width(in, o, lanes)};
+        if (form != IFORM_IMM && form != IFORM_BANK)
+            out[n++] = (SimSpan){SPAN_UREG, r, (uint8_t)isa_width(in, o, lanes)};
         break;
     case IO_REG:
     case IO_FLEX:

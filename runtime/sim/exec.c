@@ -295,7 +295,8 @@ static uint64_t special(const SimWarp *w, uint32_t which, int lane, uint64_t mas
     case ISR_MASK_GT: return w->all & ~(one | (one - 1));
     case ISR_MASK_GE: return w->all & ~(one - 1);
     case ISR_ACTIVE: return mask;
-    case ISR_CLOCK: return w->count;
+    case ISR_SM: return b->sm;
+    case ISR_CLOCK: return b->cluster->timed ? w->now : w->count;
     case ISR_SHARED: return r->shared_bytes;
     case ISR_LAUNCH: return r->serial;
     default: return 0;

@@ -51,23 +51,25 @@ static bool sizes(SimRun *r, const SimLaunch *l, SimResult *out)
             return sim_refuse(out, SIM_BAD_LAUNCH, "the block's %c is %u", axis[i], r->block[i]);
         if (k->block[0] && r->block[i] != k->block[i])
             return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s needs blocks whose %c is %u, not %u", k->name, axis[i],
-                          k->block[i], r->block[i]);
+                              k->block[i], r->block[i]);
         if (k->cluster[0] && r->cluster[i] != k->cluster[i])
             return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s needs clusters whose %c is %u, not %u", k->name, axis[i],
-                          k->cluster[i], r->cluster[i]);
+                              k->cluster[i], r->cluster[i]);
         if (r->cluster[i] > 64 || r->grid[i] % r->cluster[i])
             return sim_refuse(out, SIM_BAD_LAUNCH, "the grid's %c, %u, is no multiple of the cluster's, %u", axis[i],
-                          r->grid[i], r->cluster[i]);
+                              r->grid[i], r->cluster[i]);
         r->clusters[i] = r->grid[i] / r->cluster[i];
     }
+    if (l->timed && l->checked)
+        return sim_refuse(out, SIM_BAD_LAUNCH, "a launch is checked or timed, not both at once");
     uint64_t threads = (uint64_t)r->block[0] * r->block[1] * r->block[2],
              blocks = (uint64_t)r->cluster[0] * r->cluster[1] * r->cluster[2];
     if (threads > (uint64_t)m->sm_threads)
         return sim_refuse(out, SIM_BAD_LAUNCH, "a block of %llu threads; %.40s has blocks of at most %lld",
-                      (unsigned long long)threads, m->name, (long long)m->sm_threads);
+                          (unsigned long long)threads, m->name, (long long)m->sm_threads);
     if (blocks > (uint64_t)m->chip_cluster)
         return sim_refuse(out, SIM_BAD_LAUNCH, "a cluster of %llu blocks; %.40s has clusters of at most %lld",
-                      (unsigned long long)blocks, m->name, (long long)m->chip_cluster);
+                          (unsigned long long)blocks, m->name, (long long)m->chip_cluster);
     if ((uint64_t)r->clusters[0] * r->clusters[1] > UINT64_MAX / 2 / r->clusters[2])
         return sim_refuse(out, SIM_BAD_LAUNCH, "the grid is too large");
     r->threads_in_block = (uint32_t)threads;
@@ -98,20 +100,20 @@ static bool prepare(SimRun *r, SimDevice *d, const SimLaunch *l, SimResult *out)
     if (!r->kernel) return sim_refuse(out, SIM_BAD_LAUNCH, "no kernel is named `%.80s`", l->kernel);
     if (l->param_bytes != r->kernel->param_bytes || (l->param_bytes && !l->params))
         return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s takes %u bytes of parameters, not %u", r->kernel->name,
-                      r->kernel->param_bytes, l->param_bytes);
+                          r->kernel->param_bytes, l->param_bytes);
     if (!sizes(r, l, out)) return false;
     if (l->shared > 1u << 24 || (int64_t)r->kernel->shared + l->shared > d->machine.shared_block)
         return sim_refuse(out, SIM_BAD_LAUNCH, "%llu bytes of shared memory; %.40s has at most %lld for a block",
-                      (unsigned long long)r->kernel->shared + l->shared, d->machine.name,
-                      (long long)d->machine.shared_block);
+                          (unsigned long long)r->kernel->shared + l->shared, d->machine.name,
+                          (long long)d->machine.shared_block);
     r->shared_bytes = r->kernel->shared + l->shared;
     r->total = (uint64_t)r->clusters[0] * r->clusters[1] * r->clusters[2];
     r->alone = r->total == 1;
     r->resident = blocks_on_sm(r);
     if (r->resident < 1)
         return sim_refuse(out, SIM_BAD_LAUNCH,
-                      "a multiprocessor of %.40s cannot hold a block of %d warps with %u registers each lane",
-                      d->machine.name, r->nwarps, r->kernel->registers);
+                          "a multiprocessor of %.40s cannot hold a block of %d warps with %u registers each lane",
+                          d->machine.name, r->nwarps, r->kernel->registers);
     r->rows = (int)r->kernel->registers + 4; /* the sink's */
     r->sink_row = r->kernel->registers * (uint32_t)r->lanes;
     r->budget = l->budget ? l->budget : UINT64_C(1) << 30;
@@ -390,6 +392,7 @@ static bool in_rounds(SimSpace *space, uint64_t first, SimResult *out)
     Rounds s = {.space = space, .next = first, .total = r->total};
     int64_t most = r->resident * r->device->machine.chip_sms / r->cluster_blocks;
     s.most = most < 1 ? 1 : most > 65536 ? 65536 : (int)most;
+    if (first == r->total) return true;
     if ((uint64_t)s.most > s.total) s.most = (int)s.total;
     s.cluster = calloc((size_t)s.most, sizeof *s.cluster);
     bool ok = s.cluster ? rounds(&s, r->launch->threads, out) : sim_refuse(out, SIM_NO_MEMORY, "out of memory");
@@ -405,8 +408,9 @@ static bool run(SimRun *r, SimResult *out)
     if (!mem || pthread_mutex_init(&space.lock, NULL)) {
         sim_refuse(out, SIM_NO_MEMORY, "out of memory");
     } else {
+        uint64_t ran = 0;
         if (sim_decode(r, mem))
-            ok = in_rounds(&space, 0, out);
+            ok = (!r->launch->timed || sim_time_run(&space, out, &ran)) && in_rounds(&space, ran, out);
         else
             sim_refuse(out, SIM_NO_MEMORY, "out of memory");
         pthread_mutex_destroy(&space.lock);

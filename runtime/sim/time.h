@@ -1,9 +1,9 @@
 /* time: the timing model's own header. docs/timing.md says what is modelled and why it is deterministic.
  *
- * A launch is simulated in quanta of l2.latency clocks. Within a quantum every group of multiprocessors (one, or as many
- * as a cluster has blocks) runs by itself, on any host thread: an instruction has its effect when it issues, and what it
- * asks of the second level is put in a queue. Nothing that was asked can be answered before the quantum ends, so at its
- * end one thread answers all requests in the order of their clocks.
+ * A launch is simulated in quanta of l2.latency clocks. Within a quantum every group of multiprocessors (one, or as
+ * many as a cluster has blocks) runs by itself, on any host thread: an instruction has its effect when it issues, and
+ * what it asks of the second level is put in a queue. Nothing that was asked can be answered before the quantum ends,
+ * so at its end one thread answers all requests in the order of their clocks.
  *
  *   time.c       quanta, dispatch of blocks, results       time_memory.c  coalescing, banks, first level, queues
  *   time_core.c  scoreboard, issue, stalls                 time_chip.c    second level, DRAM
@@ -21,7 +21,7 @@ typedef enum TimeKind {
 
 /* A mark: a clock and what waits for it (a SimStall). The clock FAR is not known yet: a request is under way. */
 #define MARK(clock, why) ((uint64_t)(clock) << 4 | (unsigned)(why))
-#define FAR (UINT64_MAX >> 4)
+#define FAR              (UINT64_MAX >> 4)
 enum { MARK_UREG = 256, MARK_PRED = 320, MARKS = 328 };
 _Static_assert(SIM_STALLS <= 16, "a mark has four bits for its reason");
 
@@ -32,20 +32,21 @@ typedef struct TimeSpan { /* marks */
 enum { USES_MOST = 12, DEFS_MOST = 3 };
 typedef struct TimeInst {
     uint8_t kind, pipe, why, nuses, ndefs;
-    uint8_t bytes;                  /* of a lane's access */
-    uint8_t queue;                  /* of groups: QUEUE_* */
-    uint8_t conflict;               /* clocks lost to register banks */
-    uint32_t latency, interval;     /* interval: conflicts among it */
+    uint8_t bytes;                           /* of a lane's access */
+    bool addresses;                          /* lanes have some */
+    uint8_t queue;                           /* of groups: QUEUE_* */
+    uint8_t conflict;                        /* clocks lost to register banks */
+    uint32_t latency, interval;              /* interval: conflicts among it */
     TimeSpan use[USES_MOST], def[DEFS_MOST]; /* uses: also what it writes */
 } TimeInst;
 
 /* Groups of copies or products that have been committed, by number modulo GROUPS; and the open one. */
 enum { QUEUE_COPY, QUEUE_BULK, QUEUE_PRODUCT, QUEUES, GROUPS = 64 };
 typedef struct TimeQueue {
-    uint64_t end[GROUPS];       /* of the requests that were answered */
-    uint16_t pending[GROUPS];   /* requests that were not */
-    uint64_t before;            /* the end of all groups that left the ring */
-    uint32_t committed;         /* groups; the open one has this number */
+    uint64_t end[GROUPS];     /* of the requests that were answered */
+    uint16_t pending[GROUPS]; /* requests that were not */
+    uint64_t before;          /* the end of all groups that left the ring */
+    uint32_t committed;       /* groups; the open one has this number */
 } TimeQueue;
 
 typedef struct TimeBlock TimeBlock;
@@ -61,7 +62,8 @@ typedef struct TimeWarp {
     uint64_t stores;   /* clock when its stores have arrived */
     uint32_t stores_pending;
     uint8_t sub;
-    bool waits; /* for other warps; `ready` is not known */
+    uint16_t at; /* in the sub-core's list */
+    bool waits;  /* for other warps; `ready` is not known */
     TimeQueue queue[QUEUES];
     uint64_t mark[MARKS];
 } TimeWarp;
@@ -74,41 +76,42 @@ typedef struct TimeGate { /* the copies that a transaction barrier waits for */
 struct TimeBlock {
     TimeSm *sm;
     SimBlock *block; /* NULL: free */
-    uint64_t start, warp_clocks;
+    uint64_t start;
     TimeWarp *warp;
     TimeGate *gate;
     int ngates, gates_cap, rank;
 };
 
 /* Who waits for requests: the last answer is passed on. */
-typedef enum TimeFor { FOR_NOBODY, FOR_MARKS, FOR_GROUP, FOR_STORE, FOR_GATE, FOR_GATE_OF_WARP } TimeFor;
+typedef enum TimeFor { FOR_NOBODY, FOR_MARKS, FOR_GROUP, FOR_STORE, FOR_GATE } TimeFor;
 typedef struct TimeTicket {
     uint64_t end, serial;
     TimeWarp *warp;
     TimeBlock *block;
+    TimeSm *sm;
     uint32_t left; /* requests; of a free ticket: the next free one */
-    uint32_t at;   /* FOR_GROUP: its number; gates: the gate; FOR_MARKS: DEFS of this instruction */
-    uint8_t what, queue, why;
+    uint32_t at;   /* FOR_GROUP: its number; FOR_GATE: the gate; FOR_MARKS: the instruction */
+    uint8_t what, queue;
 } TimeTicket;
 
 typedef enum TimeAsk { ASK_LOAD, ASK_STORE, ASK_ATOMIC, ASK_MERGE } TimeAsk; /* merge: another request's line */
 typedef struct TimeRequest {
     uint64_t clock, line;
-    uint32_t sectors; /* a bit each */
+    uint32_t sectors;     /* a bit each */
     uint32_t ticket, way; /* way: of the first level; NO_WAY */
-    uint16_t busy;  /* atomics: operations on the most wanted word */
+    uint16_t busy;        /* atomics: operations on the most wanted word */
     uint8_t ask;
 } TimeRequest;
 #define NO_WAY UINT32_MAX
 
 typedef struct TimeWay { /* a line of the first level */
-    uint64_t line; /* its number + 1; 0: none */
-    uint64_t ready; /* clock of its last sector; FAR: under way */
+    uint64_t line;       /* its number + 1; 0: none */
+    uint64_t ready;      /* clock of its last sector; FAR: under way */
     uint32_t sectors, used;
 } TimeWay;
 
-typedef struct TimeSub { /* a sub-core */
-    uint64_t next;       /* it issues nothing before */
+typedef struct TimeSub {         /* a sub-core */
+    uint64_t next;               /* it issues nothing before */
     uint64_t free[IP_COUNT + 1]; /* when a unit is free; [IP_COUNT]: the memory pipe for global memory */
     uint64_t *unit[IP_COUNT];
     uint64_t busy[IP_COUNT];
@@ -120,13 +123,13 @@ typedef struct TimeSub { /* a sub-core */
 
 struct TimeSm {
     TimeSub *sub;
-    uint64_t port;   /* the memory port is free */
-    uint64_t debt;   /* clocks of it that arriving copies take */
+    uint64_t port;     /* the memory port is free */
+    uint64_t debt;     /* clocks of it that arriving copies take */
     uint64_t down, up; /* the ways to and from the second level are free, in 1/FRACTION clocks */
-    uint64_t room;   /* a request fits at this clock; FAR: when one is answered */
-    uint64_t copy;   /* the bulk copy engine is free */
+    uint64_t room;     /* a request fits at this clock; FAR: when one is answered */
+    uint64_t copy;     /* the bulk copy engine is free */
     TimeWay *way;
-    uint32_t used;   /* counts accesses of the first level */
+    uint32_t used;    /* counts accesses of the first level */
     uint64_t *answer; /* a heap: clocks at which answers come back */
     uint32_t answers, answers_cap, asked;
     int warps, number;
@@ -138,14 +141,16 @@ enum { FRACTION = 4096 };
 typedef struct TimeOrdered { /* an instruction that waits for the quantum's end */
     uint64_t clock;
     TimeWarp *warp;
-    uint32_t group;
+    struct TimeGroup *group;
+    uint32_t order; /* of the group */
 } TimeOrdered;
 
+enum { TIME_INSTRUCTION, TIME_BLOCK, TIME_MARKED };
 typedef struct TimeEvent { /* of the trace */
     uint64_t clock;
-    uint32_t clocks, at, block, imm;
+    uint32_t clocks, at, imm; /* at: the instruction, or the block */
     uint16_t sm, warp;
-    uint8_t what; /* 0 an instruction, 1 a block, 2 a mark */
+    uint8_t why, what; /* warp: its row; clocks: that it lasted, or that the warp waited before */
 } TimeEvent;
 
 typedef struct TimeSlot { /* a resident cluster */
@@ -154,6 +159,7 @@ typedef struct TimeSlot { /* a resident cluster */
     bool used;
 } TimeSlot;
 
+enum { RESERVED = 64 };
 typedef struct SimTime SimTime;
 typedef struct TimeGroup { /* multiprocessors that a cluster may span */
     SimTime *time;
@@ -161,30 +167,31 @@ typedef struct TimeGroup { /* multiprocessors that a cluster may span */
     int nsms, number;
     TimeSlot *slot;
     int nslots, used;
-    uint64_t next; /* nothing happens before */
     TimeTicket *ticket;
     uint32_t tickets, tickets_cap, spare;
     TimeRequest *request;
     int requests, requests_cap;
     TimeOrdered *ordered;
     int nordered, ordered_cap;
-    struct TimeAwait { /* marks that a gate will tell */
+    struct TimeAwait { /* a gate that waits for a warp's copies, or a mark that waits for a gate */
         TimeWarp *warp;
         TimeBlock *block;
         uint64_t serial;
-        uint32_t gate, def;
-    } *await;
+        uint32_t gate, address, mark;
+        bool of_warp;
+    } * await;
     int nawaits, awaits_cap;
     struct TimeTouch { /* what a bulk copy touched */
         uint64_t address;
         uint32_t bytes;
-    } *touch;
+    } * touch;
     int ntouches, touches_cap;
-    uint64_t reserved[64]; /* clusters that begin here as soon as there is room */
+    uint64_t reserved[RESERVED]; /* clusters that begin here as soon as there is room */
     int nreserved;
     uint64_t end, instructions; /* end: the last thing happened at this clock */
     uint64_t stall[SIM_STALLS], counter[SIM_COUNTERS], pipe[IP_COUNT];
-    uint64_t block_clocks, block_clocks_least, block_clocks_most, blocks, block_insts, block_insts_least, block_insts_most;
+    uint64_t blocks, block_clocks, clusters, insts_least, insts_most; /* insts: of a cluster */
+    uint64_t serial;
     SimResult done; /* instructions of clusters that ended */
     SimFault fault;
     uint64_t fault_clock;
@@ -201,7 +208,7 @@ typedef struct TimeLine { /* of the second level */
 
 typedef struct TimeChip {
     TimeLine *line;
-    uint64_t sets, *slice, *channel; /* free, in 1/FRACTION clocks */
+    uint64_t sets, *slice, *channel;       /* free, in 1/FRACTION clocks */
     uint64_t slice_sector, channel_sector; /* what a sector takes, in 1/FRACTION clocks */
     uint32_t used;
     uint64_t counter[SIM_COUNTERS];
@@ -216,19 +223,17 @@ struct SimTime {
     int ngroups, group_sms;
     uint64_t quantum, now, until; /* the quantum: now to until */
     uint64_t next, limit;         /* clusters: the next one; those to time */
-    uint64_t serial;
     int lines, sector_shift, line_shift;
     TimeChip chip;
     struct TimeSorted {
-        TimeRequest *request;
+        TimeRequest request;
         TimeGroup *group;
-    } *sorted;
+    } * sorted;
     int sorted_cap;
     uint32_t *bucket;
     IsaMem *mem;
 };
 
-void *time_grow(void *at, int n, int *cap, size_t item); /* NULL: no memory; `at` stays */
 /* Adds one; false (and group->no_memory) when there is no memory. */
 #define TIME_PUSH(g, at, n, cap, ...)                                                                                  \
     ((n) < (cap) || time_room(g, (void **)&(at), n, &(cap), sizeof *(at)) ? ((at)[(n)++] = (__VA_ARGS__), true) : false)
@@ -240,8 +245,10 @@ void time_inst(const SimRun *r, const SimInst *in, TimeInst *out);
 /* ---- time_core.c */
 void time_run_group(TimeGroup *g);                     /* until the quantum's end */
 void time_awake(TimeGroup *g, TimeWarp *t);            /* computes when it can go on */
-void time_begin_block(TimeGroup *g, TimeBlock *b, TimeSm *sm, SimBlock *of, uint64_t clock);
-void time_ordered(TimeGroup *g, TimeOrdered *o);
+void time_awake_all(TimeGroup *g, TimeSub *s);         /* those that waited for answers */
+void time_ordered(TimeGroup *g, const TimeOrdered *o); /* at the quantum's end */
+void time_awaits(TimeGroup *g);                        /* what waits for gates, after all answers */
+bool time_begin_cluster(TimeGroup *g, uint64_t number, uint64_t clock);
 
 /* ---- time_memory.c: what an instruction does to memory, when it issues at `clock` */
 typedef struct TimeAccess { /* addresses, before it ran */
@@ -261,6 +268,7 @@ void time_room_at(TimeGroup *g, TimeSm *sm, uint64_t clock);
 
 /* ---- time_chip.c */
 bool time_chip_open(SimTime *t);
+void time_chip_close(SimTime *t);
 uint64_t time_chip_ask(SimTime *t, const TimeRequest *r); /* when its data are back */
 
 /* ---- time_trace.c */

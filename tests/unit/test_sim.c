@@ -293,7 +293,7 @@ static void checked(SimTest *t)
           SIM_UNINITIALISED, "shared memory at 0x0");
     /* Without the barrier, each warp writes what the other may be reading. */
     static const char race[] = ".kernel k\n" PARAMS ".shared a: 256\n  s2r.b32 r0, tid.x\n  shl.u32 r1, r0, 2\n  "
-                                                    "sts.b32 [r1+a], r0\n  bar.sync 0\n  sts.b32 [r1+a], r0\n"
+                               "sts.b32 [r1+a], r0\n  bar.sync 0\n  sts.b32 [r1+a], r0\n"
                                "%s  lop3.b32 r2, r1, 128, rz, 0x3c\n  lds.b32 r3, [r2+a]\n  exit\n";
     char text[600];
     snprintf(text, sizeof text, race, "");
