@@ -78,7 +78,8 @@ uint64_t time_chip_ask(SimTime *t, const TimeRequest *r)
     int sectors = __builtin_popcount(r->sectors);
     uint64_t asked = r->clock * FRACTION, slice = spread(r->line, (uint64_t)t->m->l2_slices), back = asked;
     uint64_t work = (uint64_t)sectors * c->slice_sector;
-    if (r->busy > 1) work += (uint64_t)((r->busy - 1) * t->m->l2_atomic) * FRACTION;
+    uint64_t atomics = (uint64_t)(r->busy * t->m->l2_atomic) * FRACTION;
+    if (atomics > work) work = atomics;
     uint64_t served = serve(&c->slice[slice], asked, work) - c->slice_sector;
     TimeLine *l = find(t, r->line, &back);
     uint32_t missing = r->ask == ASK_STORE ? 0 : r->sectors & ~l->sectors;
