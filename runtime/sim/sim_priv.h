@@ -233,7 +233,8 @@ SimExec *sim_exec(const IsaInst *in);
 #define SIM_EXECS(X)                                                                                                   \
     X(alu)                                                                                                             \
     X(uniform_alu)                                                                                                     \
-    X(setp) X(setp2) X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab) X(load) X(store)      \
+    X(setp)                                                                                                            \
+    X(setp2) X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab) X(load) X(store)              \
         X(const_load) X(nothing) X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) X(redux) X(elect) X(ldm)    \
             X(stm) X(mma) X(wgmma) X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) X(mbinit) X(mbarrive)        \
                 X(mbexpect) X(mbtry) X(bar) X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) X(exit) X(bssy)     \

@@ -125,7 +125,8 @@ static void unmake(SimTime *t)
 }
 
 /* ---- blocks
- * ------------------------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Clusters go to groups in turns, one at a time. While there are enough for everybody, a group is also told which ones
  * to begin when it has room, so that it need not wait for the quantum's end. */
@@ -230,7 +231,8 @@ static void answer(SimTime *t)
 }
 
 /* ---- quanta
- * ------------------------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void run_some(void *closure, int64_t from, int64_t to, int32_t worker)
 {
@@ -336,8 +338,8 @@ static void report(SimTime *t, SimResult *out)
     x->counter[SIM_WARP_CLOCKS] = warps;
     x->counter[SIM_SM_CLOCKS] = held;
     for (int k = 0; k < IP_COUNT; k++)
-        x->pipe[k] = (double)pipe[k] /
-                     ((double)x->cycles * (double)(t->m->chip_sms * t->m->sm_subcores * t->m->pipe[k].count));
+        x->pipe[k] =
+            (double)pipe[k] / ((double)x->cycles * (double)(t->m->chip_sms * t->m->sm_subcores * t->m->pipe[k].count));
     x->occupancy = held ? (double)warps / ((double)held * (double)t->m->sm_warps) : 0;
     x->blocks_on_sm = r->resident;
     x->limit = limit_of(r);

@@ -1,9 +1,9 @@
-/* time_core: the sub-cores. Each has its own warps, pipes and scoreboard and issues up to sm.issue instructions a clock:
- * of the warps that can go on, the one that issued last, else the oldest. Clocks in which nothing can be issued are
- * skipped. An instruction runs (sim_step) when it issues.
+/* time_core: the sub-cores. Each has its own warps, pipes and scoreboard and issues up to sm.issue instructions a
+ * clock: of the warps that can go on, the one that issued last, else the oldest. Clocks in which nothing can be issued
+ * are skipped. An instruction runs (sim_step) when it issues.
  *
- * A warp's clocks are all accounted for when it issues: one for the instruction, those until its operands were there for
- * what came last, those until the pipe was free for the pipe, and the rest for the other warps. */
+ * A warp's clocks are all accounted for when it issues: one for the instruction, those until its operands were there
+ * for what came last, those until the pipe was free for the pipe, and the rest for the other warps. */
 #include "runtime/sim/time.h"
 
 /* ---- when a warp can go on
@@ -209,8 +209,12 @@ static void gate_waits(TimeGroup *g, TimeWarp *t, const TimeAccess *a)
     if (!gate) return;
     gate->pending++;
     TIME_PUSH(g, g->await, g->nawaits, g->awaits_cap,
-              (struct TimeAwait){.warp = t, .block = t->block, .serial = t->serial, .gate = at,
-                                 .address = (uint32_t)a->address[__builtin_ctzll(a->mask)], .of_warp = true});
+              (struct TimeAwait){.warp = t,
+                                 .block = t->block,
+                                 .serial = t->serial,
+                                 .gate = at,
+                                 .address = (uint32_t)a->address[__builtin_ctzll(a->mask)],
+                                 .of_warp = true});
 }
 
 static void try_gate(TimeGroup *g, TimeWarp *t, const TimeInst *i, const TimeAccess *a)
@@ -225,7 +229,11 @@ static void try_gate(TimeGroup *g, TimeWarp *t, const TimeInst *i, const TimeAcc
     }
     *mark = MARK(FAR, i->why);
     TIME_PUSH(g, g->await, g->nawaits, g->awaits_cap,
-              (struct TimeAwait){.warp = t, .block = t->block, .serial = t->serial, .gate = at, .address = address,
+              (struct TimeAwait){.warp = t,
+                                 .block = t->block,
+                                 .serial = t->serial,
+                                 .gate = at,
+                                 .address = address,
                                  .mark = i->def[0].first});
 }
 
@@ -301,7 +309,11 @@ static void effect(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst 
     case TK_MARK:
         if (g->traced)
             TIME_PUSH(g, g->event, g->events, g->events_cap,
-                      (TimeEvent){.clock = clock, .imm = in->in.imm, .sm = (uint16_t)t->block->sm->number, .warp = row_of(g, t), .what = TIME_MARKED});
+                      (TimeEvent){.clock = clock,
+                                  .imm = in->in.imm,
+                                  .sm = (uint16_t)t->block->sm->number,
+                                  .warp = row_of(g, t),
+                                  .what = TIME_MARKED});
         break;
     default: time_set(t, i, MARK(clock + i->latency, i->why)); break;
     }

@@ -1,5 +1,5 @@
-/* time_inst: what the timing model knows of an instruction before it runs: its pipe, latency and interval from the machine
- * file, and the marks of the scoreboard that it waits for and sets. */
+/* time_inst: what the timing model knows of an instruction before it runs: its pipe, latency and interval from the
+ * machine file, and the marks of the scoreboard that it waits for and sets. */
 #include "runtime/sim/time.h"
 
 static const uint8_t kind_of[G9_COUNT] = {
@@ -88,9 +88,9 @@ void time_inst(const SimRun *r, const SimInst *s, TimeInst *t)
     if ((t->pipe == IP_INT || t->pipe == IP_IMUL || t->pipe == IP_UNIFORM) && type >= 0 && isa_type[type].bits == 64)
         t->interval *= 2;
     if (t->latency < t->interval) t->latency = t->interval;
-    static const bool has_addresses[TK_COUNT] = {[TK_GLOBAL] = true, [TK_SHARED] = true, [TK_TILES] = true,
-                                                 [TK_LOCAL] = true,  [TK_COPY] = true,   [TK_CPMBAR] = true,
-                                                 [TK_MBAR] = true,   [TK_MBTRY] = true};
+    static const bool has_addresses[TK_COUNT] = {
+        [TK_GLOBAL] = true, [TK_SHARED] = true, [TK_TILES] = true, [TK_LOCAL] = true,
+        [TK_COPY] = true,   [TK_CPMBAR] = true, [TK_MBAR] = true,  [TK_MBTRY] = true};
     t->addresses = has_addresses[t->kind];
     t->conflict = (uint8_t)(mma ? 0 : conflict(r, in));
     t->interval += t->conflict;

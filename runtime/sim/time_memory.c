@@ -14,9 +14,9 @@ static uint64_t local_address(const SimWarp *w, uint32_t address, int lane)
 {
     const SimRun *r = w->block->cluster->run;
     uint64_t lanes = (uint64_t)r->lanes, words = (r->kernel->local + 3) / 4;
-    uint64_t warp = (w->block->cluster->number * (uint64_t)r->cluster_blocks + (uint64_t)w->block->rank) *
-                        (uint64_t)r->nwarps +
-                    w->number;
+    uint64_t warp =
+        (w->block->cluster->number * (uint64_t)r->cluster_blocks + (uint64_t)w->block->rank) * (uint64_t)r->nwarps +
+        w->number;
     return (UINT64_C(1) << 60) + (warp * words + address / 4) * lanes * 4 + (uint64_t)lane * 4 + address % 4;
 }
 
@@ -95,7 +95,8 @@ uint32_t time_ticket(TimeGroup *g, TimeTicket t)
 static void heap_push(TimeGroup *g, TimeSm *sm, uint64_t clock)
 {
     int cap = (int)sm->answers_cap;
-    if (sm->answers == sm->answers_cap && !time_room(g, (void **)&sm->answer, (int)sm->answers, &cap, sizeof *sm->answer))
+    if (sm->answers == sm->answers_cap &&
+        !time_room(g, (void **)&sm->answer, (int)sm->answers, &cap, sizeof *sm->answer))
         return;
     sm->answers_cap = (uint32_t)cap;
     uint32_t at = sm->answers++;
@@ -312,8 +313,7 @@ static uint64_t port_clocks(TimeGroup *g, TimeWarp *t, const SimInst *in, const 
         SimWarp *w = t->w;
         uint32_t reg = in->in.r[IS_D];
         const uint32_t *row = reg == ISA_RZ ? NULL : w->regs + reg * (uint32_t)in->lanes;
-        for (int k = 0; k < in->lanes; k++)
-            to[k] = (row ? row[k] : 0) + (uint32_t)(int32_t)(int16_t)in->in.imm;
+        for (int k = 0; k < in->lanes; k++) to[k] = (row ? row[k] : 0) + (uint32_t)(int32_t)(int16_t)in->in.imm;
         t->block->sm->debt += bank_clocks(m, to, a->mask, i->bytes, false, &least);
         g->counter[SIM_COPY_BYTES] += (uint64_t)i->bytes * (uint64_t)__builtin_popcountll(a->mask);
     }
@@ -328,12 +328,14 @@ void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i
     Lines l;
     uint64_t clocks = port_clocks(g, t, in, i, a, &l), at = time_port(g, sm, clock, clocks);
     int flags = isa_row[in->in.op].flags, hint = isa_mod_of(&in->in, IG_LOADC);
-    bool local = i->kind == TK_LOCAL, atomic = flags & IF_ATOM, store = !atomic && (flags & IF_STORE) && i->kind != TK_COPY;
+    bool local = i->kind == TK_LOCAL, atomic = flags & IF_ATOM,
+         store = !atomic && (flags & IF_STORE) && i->kind != TK_COPY;
     bool level1 = local || (hint != 1 && hint != 3 && !isa_mod_of(&in->in, IG_LEVEL));
     g->counter[SIM_GLOBAL_REQUESTS]++;
     g->counter[SIM_GLOBAL_SECTORS] += (uint64_t)l.sectors;
     if (sub->free[IP_LSU] < at) sub->free[IP_LSU] = at;
-    TimeTicket ticket = {.serial = t->serial, .warp = t, .block = t->block, .sm = sm, .at = t->w->pc, .what = FOR_NOBODY};
+    TimeTicket ticket = {
+        .serial = t->serial, .warp = t, .block = t->block, .sm = sm, .at = t->w->pc, .what = FOR_NOBODY};
     uint32_t group = t->queue[i->queue].committed;
     if (i->kind == TK_COPY) {
         ticket.what = FOR_GROUP;
@@ -349,7 +351,8 @@ void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i
     if (k.ticket == UINT32_MAX) return;
     for (int n = 0; n < l.n; n++) {
         uint64_t now = at + (uint64_t)n, bytes = (uint64_t)__builtin_popcount(l.mask[n]) * (uint64_t)time->m->l2_sector;
-        TimeRequest r = {.line = l.line[n], .sectors = l.mask[n], .way = NO_WAY, .ask = atomic ? ASK_ATOMIC : ASK_STORE};
+        TimeRequest r = {
+            .line = l.line[n], .sectors = l.mask[n], .way = NO_WAY, .ask = atomic ? ASK_ATOMIC : ASK_STORE};
         if (store && local) {
             way_of(time, sm, l.line[n], true)->sectors |= l.mask[n];
         } else if (store || atomic) {
@@ -415,7 +418,8 @@ static uint64_t bank_clocks(const IsaMachine *m, const uint64_t *address, uint64
     return clocks ? clocks : 1;
 }
 
-/* Rows of 16 bytes at the addresses of the first lanes; of more tiles than a warp has lanes for, the first ones again. */
+/* Rows of 16 bytes at the addresses of the first lanes; of more tiles than a warp has lanes for, the first ones again.
+ */
 static uint64_t tile_clocks(const IsaMachine *m, const SimInst *in, const TimeAccess *a, uint64_t *least)
 {
     int rows = 8 << in->in.mod[0];
@@ -497,7 +501,10 @@ void time_bulk(TimeGroup *g, TimeWarp *t, const SimInst *in, uint64_t clock)
                 touch(time, &l, address);
             uint64_t bytes = (uint64_t)l.sectors * (uint64_t)time->m->l2_sector;
             uint64_t clock_sent = send(time, load ? &sm->down : &sm->up, at, bytes);
-            ask(&k, (TimeRequest){.clock = clock_sent, .line = line, .sectors = l.mask[0], .way = NO_WAY,
+            ask(&k, (TimeRequest){.clock = clock_sent,
+                                  .line = line,
+                                  .sectors = l.mask[0],
+                                  .way = NO_WAY,
                                   .ask = load ? ASK_LOAD : ASK_STORE});
             sm->copy = clock_sent;
         }

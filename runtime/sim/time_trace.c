@@ -1,5 +1,6 @@
-/* time_trace: the history of one multiprocessor as Chrome's trace events, which chrome://tracing and Perfetto show: a row
- * for each block's place, one for each warp with its instructions and what it waited for between them, and marks. */
+/* time_trace: the history of one multiprocessor as Chrome's trace events, which chrome://tracing and Perfetto show: a
+ * row for each block's place, one for each warp with its instructions and what it waited for between them, and marks.
+ */
 #include "runtime/sim/time.h"
 
 static void stamp(const SimTime *t, IsaText *out, uint64_t clock, uint64_t clocks)
@@ -30,16 +31,17 @@ static void instruction(const SimTime *t, IsaText *out, const TimeEvent *e)
 
 bool time_trace(const SimTime *t, IsaText *out)
 {
-    isa_text(out, "{\"displayTimeUnit\": \"ns\", \"otherData\": {\"machine\": \"%s\", \"mhz\": \"%lld\"},\n\"traceEvents\": [\n",
-             t->m->name, (long long)t->m->chip_mhz);
+    isa_text(
+        out,
+        "{\"displayTimeUnit\": \"ns\", \"otherData\": {\"machine\": \"%s\", \"mhz\": \"%lld\"},\n\"traceEvents\": [\n",
+        t->m->name, (long long)t->m->chip_mhz);
     for (int i = 0; i < t->ngroups; i++)
         for (int k = 0; k < t->group[i].events; k++) {
             const TimeEvent *e = &t->group[i].event[k];
             if (e->what == TIME_INSTRUCTION) {
                 instruction(t, out, e);
             } else if (e->what == TIME_BLOCK) {
-                isa_text(out,
-                         "{\"name\": \"block %u\", \"cat\": \"block\", \"ph\": \"X\", \"pid\": %u, \"tid\": %u, ",
+                isa_text(out, "{\"name\": \"block %u\", \"cat\": \"block\", \"ph\": \"X\", \"pid\": %u, \"tid\": %u, ",
                          e->at, e->sm, e->warp);
                 stamp(t, out, e->clock, e->clocks);
                 isa_text(out, "},\n");
@@ -51,8 +53,8 @@ bool time_trace(const SimTime *t, IsaText *out)
             }
         }
     for (int i = 0; i < t->group->nsms; i++)
-        isa_text(out, "{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": %d, \"args\": {\"name\": \"SM %d\"}}%s\n", i, i,
-                 i + 1 < t->group->nsms ? "," : "");
+        isa_text(out, "{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": %d, \"args\": {\"name\": \"SM %d\"}}%s\n",
+                 i, i, i + 1 < t->group->nsms ? "," : "");
     isa_text(out, "]}\n");
     return !out->lost;
 }
