@@ -93,7 +93,6 @@ static bool make(SimTime *t, SimSpace *space)
     t->lines = (int)(t->m->l1_line / t->m->l1_sector);
     t->line_shift = __builtin_ctzll((uint64_t)t->m->l1_line);
     t->sector_shift = __builtin_ctzll((uint64_t)t->m->l1_sector);
-    t->limit = r->total;
     t->inst = isa_alloc(t->mem, sizeof *t->inst * r->kernel->count);
     t->group = isa_alloc(t->mem, sizeof *t->group * (size_t)t->ngroups);
     t->bucket = isa_alloc(t->mem, sizeof *t->bucket * (size_t)(t->quantum + 2));
@@ -118,9 +117,11 @@ static void unmake(SimTime *t)
         free(g->await);
         free(g->touch);
         free(g->event);
+        free(g->ended);
     }
     time_chip_close(t);
     free(t->sorted);
+    free(t->sample);
     isa_mem_free(t->mem);
 }
 
@@ -132,6 +133,7 @@ static void unmake(SimTime *t)
  * to begin when it has room, so that it need not wait for the quantum's end. */
 static void dispatch(SimTime *t)
 {
+    time_waves_decide(t);
     for (int slot = 0; slot < t->group->nslots && t->next < t->limit; slot++)
         for (int i = 0; i < t->ngroups && t->next < t->limit; i++) {
             TimeGroup *g = &t->group[i];
@@ -287,6 +289,7 @@ static bool quanta(SimTime *t, SimResult *out)
 {
     RtPool *pool = sim_pool(t->run->device, t->run->launch->threads);
     t->now = (uint64_t)t->m->chip_launch;
+    time_waves_begin(t);
     dispatch(t);
     for (uint64_t next; fine(t, out) && (next = next_clock(t)) != FAR;) {
         if (next > t->now) t->now = next;
@@ -348,6 +351,14 @@ static void report(SimTime *t, SimResult *out)
     x->waves = (double)x->blocks / ((double)r->resident * (double)(t->ngroups * t->group_sms));
 }
 
+/* Instructions of blocks that do not run are those of the blocks that did. */
+static void scale(SimResult *out, double by)
+{
+    out->warp_instructions = (uint64_t)((double)out->warp_instructions * by);
+    out->thread_instructions = (uint64_t)((double)out->thread_instructions * by);
+    for (int k = 0; k < IC_COUNT; k++) out->by_category[k] = (uint64_t)((double)out->by_category[k] * by);
+}
+
 bool sim_time_run(SimSpace *s, SimResult *out, uint64_t *ran)
 {
     SimTime t;
@@ -355,8 +366,11 @@ bool sim_time_run(SimSpace *s, SimResult *out, uint64_t *ran)
     if (ok) ok = quanta(&t, out);
     if (ok) {
         report(&t, out);
-        *ran = t.limit;
-        if (s->run->launch->trace && !time_trace(&t, s->run->launch->trace))
+        bool some = t.limit < s->run->total, rest = s->run->launch->timed == SIM_EXTRAPOLATE;
+        if (some && !time_waves_extrapolate(&t, &out->timing)) ok = sim_refuse(out, SIM_NO_MEMORY, "out of memory");
+        if (some && !rest) scale(out, (double)s->run->total / (double)t.limit);
+        *ran = some && rest ? t.limit : s->run->total;
+        if (ok && s->run->launch->trace && !time_trace(&t, s->run->launch->trace))
             ok = sim_refuse(out, SIM_NO_MEMORY, "out of memory");
     }
     unmake(&t);

@@ -7,7 +7,8 @@
  *
  *   time.c       quanta, dispatch of blocks, results       time_memory.c  coalescing, banks, first level, queues
  *   time_core.c  scoreboard, issue, stalls                 time_chip.c    second level, DRAM
- *   time_inst.c  what is known of an instruction           time_trace.c   the trace */
+ *   time_inst.c  what is known of an instruction           time_waves.c   extrapolation
+ *                                                          time_trace.c   the trace */
 #ifndef TCC_RUNTIME_SIM_TIME_H
 #define TCC_RUNTIME_SIM_TIME_H
 
@@ -196,6 +197,9 @@ typedef struct TimeGroup { /* multiprocessors that a cluster may span */
     SimFault fault;
     uint64_t fault_clock;
     bool failed, no_memory;
+    uint64_t *ended; /* clocks at which clusters did */
+    int nended, ended_cap;
+    bool orders; /* it had instructions that waited for a quantum's end */
     TimeEvent *event;
     int events, events_cap;
     bool traced;
@@ -211,7 +215,7 @@ typedef struct TimeChip {
     uint64_t sets, *slice, *channel;       /* free, in 1/FRACTION clocks */
     uint64_t slice_sector, channel_sector; /* what a sector takes, in 1/FRACTION clocks */
     uint32_t used;
-    uint64_t counter[SIM_COUNTERS];
+    uint64_t counter[SIM_COUNTERS], dirtied; /* sectors that became unlike DRAM's */
 } TimeChip;
 
 struct SimTime {
@@ -223,6 +227,11 @@ struct SimTime {
     int ngroups, group_sms;
     uint64_t quantum, now, until; /* the quantum: now to until */
     uint64_t next, limit;         /* clusters: the next one; those to time */
+    bool decided, drains;         /* the limit is known; it is reached, and places are free */
+    struct TimeSample {
+        uint64_t clock, instructions;
+    } * sample;                          /* at each quantum's end, until it drains */
+    int samples, samples_cap, first_end; /* first_end: the sample after the first cluster's end */
     int lines, sector_shift, line_shift;
     TimeChip chip;
     struct TimeSorted {
@@ -270,6 +279,11 @@ void time_room_at(TimeGroup *g, TimeSm *sm, uint64_t clock);
 bool time_chip_open(SimTime *t);
 void time_chip_close(SimTime *t);
 uint64_t time_chip_ask(SimTime *t, const TimeRequest *r); /* when its data are back */
+
+/* ---- time_waves.c */
+void time_waves_begin(SimTime *t);
+void time_waves_decide(SimTime *t); /* at each quantum's end: how many clusters to time */
+bool time_waves_extrapolate(SimTime *t, SimTiming *x);
 
 /* ---- time_trace.c */
 bool time_trace(const SimTime *t, IsaText *out);

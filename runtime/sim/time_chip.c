@@ -92,7 +92,10 @@ uint64_t time_chip_ask(SimTime *t, const TimeRequest *r)
         if (come > l->ready) l->ready = come;
     }
     l->sectors |= r->sectors;
-    if (r->ask == ASK_STORE || r->ask == ASK_ATOMIC) l->dirty |= r->sectors;
+    if (r->ask == ASK_STORE || r->ask == ASK_ATOMIC) {
+        c->dirtied += (uint64_t)__builtin_popcount(r->sectors & ~l->dirty);
+        l->dirty |= r->sectors;
+    }
     if (r->ask != ASK_STORE && l->ready > end) end = l->ready;
     return end;
 }

@@ -134,6 +134,7 @@ static void cluster_ends(TimeGroup *g, TimeSlot *slot, uint64_t clock)
     uint64_t n = g->done.warp_instructions - before;
     if (!g->clusters++ || n < g->insts_least) g->insts_least = n;
     if (n > g->insts_most) g->insts_most = n;
+    TIME_PUSH(g, g->ended, g->nended, g->ended_cap, clock);
     slot->used = false;
     g->used--;
     if (g->nreserved) {
@@ -415,6 +416,7 @@ static void issue(TimeGroup *g, TimeSub *s, int at, uint64_t clock)
     }
     if (next == SIM_SHARED_ORDER) {
         w->state = WARP_ORDER;
+        g->orders = true;
         hold(t);
         TIME_PUSH(g, g->ordered, g->nordered, g->ordered_cap, (TimeOrdered){.clock = clock, .warp = t, .group = g});
         return;
