@@ -51,11 +51,12 @@ static bool make_sub(SimTime *t, TimeSub *s)
 static bool make_sm(SimTime *t, TimeSm *sm, int number)
 {
     sm->number = number;
+    sm->answer = isa_alloc(t->mem, sizeof *sm->answer * ANSWER_RING);
     sm->sub = isa_alloc(t->mem, sizeof *sm->sub * (size_t)t->m->sm_subcores);
     sm->way = isa_alloc(t->mem, sizeof *sm->way * (size_t)(t->m->l1_bytes / t->m->l1_line));
     for (int i = 0; sm->sub && i < t->m->sm_subcores; i++)
         if (!make_sub(t, &sm->sub[i])) return false;
-    return sm->sub && sm->way;
+    return sm->sub && sm->way && sm->answer;
 }
 
 static bool make_group(SimTime *t, TimeGroup *g, int number)
@@ -89,6 +90,7 @@ static bool make(SimTime *t, SimSpace *space)
     if (!t->mem) return false;
     t->group_sms = r->cluster_blocks;
     t->ngroups = (int)t->m->chip_sms / t->group_sms;
+    t->l1_sets = time_divider((uint64_t)(t->m->l1_bytes / (t->m->l1_line * t->m->l1_ways)));
     t->quantum = (uint64_t)t->m->l2_latency;
     t->lines = (int)(t->m->l1_line / t->m->l1_sector);
     t->line_shift = __builtin_ctzll((uint64_t)t->m->l1_line);
@@ -110,7 +112,6 @@ static void unmake(SimTime *t)
         for (int k = 0; g->slot && k < g->nslots; k++)
             if (g->slot[k].used) sim_cluster_end(t->space, &g->slot[k].cluster);
         for (int k = 0; g->slot && g->slot->block && k < g->nslots * g->nsms; k++) free(g->slot->block[k].gate);
-        for (int k = 0; g->sm && k < g->nsms; k++) free(g->sm[k].answer);
         free(g->ticket);
         free(g->request);
         free(g->ordered);
@@ -205,7 +206,8 @@ static int sort_requests(SimTime *t)
         int kept = 0;
         for (int k = 0; k < g->requests; k++) {
             if (g->request[k].clock < t->until)
-                t->sorted[t->bucket[g->request[k].clock - t->now]++] = (struct TimeSorted){g->request[k], g};
+                t->sorted[t->bucket[g->request[k].clock - t->now]++] = 
+                    (struct TimeSorted){g->request[k], g, time_chip_set(t, g->request[k].line)};
             else
                 g->request[kept++] = g->request[k];
         }
@@ -214,12 +216,15 @@ static int sort_requests(SimTime *t)
     return n;
 }
 
+enum { AHEAD = 12 };
 static void answer(SimTime *t)
 {
     int n = sort_requests(t);
     for (int i = 0; i < n; i++) {
         TimeRequest *r = &t->sorted[i].request;
-        uint64_t clock = r->ask == ASK_MERGE ? r->clock + (uint64_t)t->m->l2_latency : time_chip_ask(t, r);
+        if (i + AHEAD < n) time_chip_fetch(t, t->sorted[i + AHEAD].set);
+        uint64_t clock = r->ask == ASK_MERGE ? r->clock + (uint64_t)t->m->l2_latency
+                                             : time_chip_ask(t, r, t->sorted[i].set);
         time_answer(t->sorted[i].group, r, clock);
     }
     for (int i = 0; i < t->ngroups; i++) {

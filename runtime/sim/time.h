@@ -105,6 +105,17 @@ typedef struct TimeRequest {
 } TimeRequest;
 #define NO_WAY UINT32_MAX
 
+/* x / n without a division, for x * n < 2^64. */
+typedef struct TimeDivider {
+    uint64_t n, by;
+} TimeDivider;
+static inline TimeDivider time_divider(uint64_t n) { return (TimeDivider){n, n > 1 ? UINT64_MAX / n + 1 : 0}; }
+static inline uint64_t time_divide(TimeDivider d, uint64_t x)
+{
+    return d.by ? (uint64_t)((unsigned __int128)x * d.by >> 64) : x;
+}
+static inline uint64_t time_modulo(TimeDivider d, uint64_t x) { return x - time_divide(d, x) * d.n; }
+
 typedef struct TimeWay { /* a line of the first level */
     uint64_t line;       /* its number + 1; 0: none */
     uint64_t ready;      /* clock of its last sector; FAR: under way */
@@ -131,13 +142,16 @@ struct TimeSm {
     uint64_t copy;     /* the bulk copy engine is free */
     TimeWay *way;
     uint32_t used;    /* counts accesses of the first level */
-    uint64_t *answer; /* a heap: clocks at which answers come back */
-    uint32_t answers, answers_cap, asked;
+    /* Answers that have not come back, by the clock at which they do, from `answered` on; what is further away than the
+     * ring counts with its last. */
+    uint16_t *answer;
+    uint64_t answered;
+    uint32_t answers, asked; /* in the ring; requests without an answer */
     int warps, number;
     uint64_t held_from, held; /* clocks with a block */
     int blocks;
 };
-enum { FRACTION = 4096 };
+enum { FRACTION = 4096, ANSWER_RING = 2048, ANSWER_SHIFT = 3 }; /* the ring: in steps of 8 clocks */
 
 typedef struct TimeOrdered { /* an instruction that waits for the quantum's end */
     uint64_t clock;
@@ -206,13 +220,17 @@ typedef struct TimeGroup { /* multiprocessors that a cluster may span */
 } TimeGroup;
 
 typedef struct TimeLine { /* of the second level */
-    uint64_t line, ready; /* number + 1; clock of its last sector */
-    uint32_t sectors, dirty, used;
+    uint64_t ready; /* clock of its last sector */
+    uint32_t sectors, dirty;
 } TimeLine;
 
 typedef struct TimeChip {
+    uint64_t *tag; /* of each line: its number + 1 */
+    uint32_t *age; /* when it was used */
     TimeLine *line;
-    uint64_t sets, *slice, *channel;       /* free, in 1/FRACTION clocks */
+    TimeDivider sets, slices, channels;
+    bool nested; /* a slice has whole channels, or a channel whole slices */
+    uint64_t *slice, *channel;       /* free, in 1/FRACTION clocks */
     uint64_t slice_sector, channel_sector; /* what a sector takes, in 1/FRACTION clocks */
     uint32_t used;
     uint64_t counter[SIM_COUNTERS], dirtied; /* sectors that became unlike DRAM's */
@@ -233,10 +251,12 @@ struct SimTime {
     } * sample;                          /* at each quantum's end, until it drains */
     int samples, samples_cap, first_end; /* first_end: the sample after the first cluster's end */
     int lines, sector_shift, line_shift;
+    TimeDivider l1_sets;
     TimeChip chip;
     struct TimeSorted {
         TimeRequest request;
         TimeGroup *group;
+        uint64_t set; /* of the second level: fetched some requests ahead */
     } * sorted;
     int sorted_cap;
     uint32_t *bucket;
@@ -278,7 +298,14 @@ void time_room_at(TimeGroup *g, TimeSm *sm, uint64_t clock);
 /* ---- time_chip.c */
 bool time_chip_open(SimTime *t);
 void time_chip_close(SimTime *t);
-uint64_t time_chip_ask(SimTime *t, const TimeRequest *r); /* when its data are back */
+uint64_t time_chip_set(const SimTime *t, uint64_t line);                /* where a line may lie */
+uint64_t time_chip_ask(SimTime *t, const TimeRequest *r, uint64_t set); /* when its data are back */
+static inline void time_chip_fetch(const SimTime *t, uint64_t set)      /* into the host's caches */
+{
+    uint64_t at = set * (uint64_t)t->m->l2_ways;
+    for (int64_t i = 0; i < t->m->l2_ways; i += 8) __builtin_prefetch(&t->chip.tag[at + (uint64_t)i]);
+    __builtin_prefetch(&t->chip.age[at], 1);
+}
 
 /* ---- time_waves.c */
 void time_waves_begin(SimTime *t);

@@ -13,24 +13,35 @@ static uint64_t turn(uint64_t x)
     return x >> 40;
 }
 
-static uint64_t spread(uint64_t line, uint64_t n) { return (line + turn(line / n)) % n; }
+static uint64_t spread(uint64_t line, TimeDivider d)
+{
+    return time_modulo(d, line + turn(time_divide(d, line)));
+}
 
 bool time_chip_open(SimTime *t)
 {
     const IsaMachine *m = t->m;
     TimeChip *c = &t->chip;
-    c->sets = (uint64_t)(m->l2_bytes / (m->l2_line * m->l2_ways));
+    uint64_t lines = (uint64_t)(m->l2_bytes / m->l2_line);
+    c->sets = time_divider(lines / (uint64_t)m->l2_ways);
+    c->slices = time_divider((uint64_t)m->l2_slices);
+    c->channels = time_divider((uint64_t)m->dram_channels);
+    c->nested = m->l2_slices % m->dram_channels == 0;
     c->slice_sector = (uint64_t)(m->l2_sector * FRACTION / m->l2_width);
     /* clocks = bytes / (gbs 10^9 / (mhz 10^6) / channels) */
     c->channel_sector = (uint64_t)(m->l2_sector * FRACTION * m->dram_channels * m->chip_mhz / (m->dram_gbs * 1000));
-    c->line = calloc(c->sets * (uint64_t)m->l2_ways, sizeof *c->line);
+    c->tag = calloc(lines, sizeof *c->tag);
+    c->age = calloc(lines, sizeof *c->age);
+    c->line = calloc(lines, sizeof *c->line);
     c->slice = calloc((size_t)m->l2_slices, sizeof *c->slice);
     c->channel = calloc((size_t)m->dram_channels, sizeof *c->channel);
-    return c->line && c->slice && c->channel;
+    return c->tag && c->age && c->line && c->slice && c->channel;
 }
 
 void time_chip_close(SimTime *t)
 {
+    free(t->chip.tag);
+    free(t->chip.age);
     free(t->chip.line);
     free(t->chip.slice);
     free(t->chip.channel);
@@ -46,42 +57,45 @@ static uint64_t serve(uint64_t *free, uint64_t clock, uint64_t units)
 static uint64_t dram(SimTime *t, uint64_t line, uint64_t clock, int sectors, bool write)
 {
     TimeChip *c = &t->chip;
-    uint64_t slices = (uint64_t)t->m->l2_slices, channels = (uint64_t)t->m->dram_channels;
-    uint64_t channel = spread(line, slices % channels ? channels : slices) % channels;
+    uint64_t channel = c->nested ? time_modulo(c->channels, spread(line, c->slices)) : spread(line, c->channels);
     c->counter[write ? SIM_DRAM_WRITE : SIM_DRAM_READ] += (uint64_t)(sectors * t->m->l2_sector);
     return serve(&c->channel[channel], clock, (uint64_t)sectors * c->channel_sector) - c->channel_sector;
 }
 
 /* The line's place; a new one takes the place of the one not used for the longest time. `clock` becomes that when it
  * could be written back. */
-static TimeLine *find(SimTime *t, uint64_t line, uint64_t *clock)
+static TimeLine *find(SimTime *t, uint64_t line, uint64_t at, uint64_t *clock)
 {
     TimeChip *c = &t->chip;
-    int ways = (int)t->m->l2_ways;
-    TimeLine *set = c->line + spread(line, c->sets) * (uint64_t)ways, *old = set;
-    c->used++;
-    for (int i = 0; i < ways; i++) {
-        if (set[i].line == line + 1) {
-            set[i].used = c->used;
-            return &set[i];
+    uint64_t ways = (uint64_t)t->m->l2_ways, set = at * ways, old = set;
+    uint32_t now = ++c->used;
+    for (uint64_t i = set; i < set + ways; i++)
+        if (c->tag[i] == line + 1) {
+            c->age[i] = now;
+            return &c->line[i];
         }
-        if (c->used - set[i].used > c->used - old->used) old = &set[i];
-    }
-    if (old->dirty) *clock = dram(t, old->line - 1, *clock, __builtin_popcount(old->dirty), true);
-    *old = (TimeLine){.line = line + 1, .used = c->used};
-    return old;
+    for (uint64_t i = set; i < set + ways; i++)
+        if (now - c->age[i] > now - c->age[old]) old = i;
+    TimeLine *l = &c->line[old];
+    if (l->dirty) *clock = dram(t, c->tag[old] - 1, *clock, __builtin_popcount(l->dirty), true);
+    c->tag[old] = line + 1;
+    c->age[old] = now;
+    *l = (TimeLine){0};
+    return l;
 }
 
-uint64_t time_chip_ask(SimTime *t, const TimeRequest *r)
+uint64_t time_chip_set(const SimTime *t, uint64_t line) { return spread(line, t->chip.sets); }
+
+uint64_t time_chip_ask(SimTime *t, const TimeRequest *r, uint64_t set)
 {
     TimeChip *c = &t->chip;
     int sectors = __builtin_popcount(r->sectors);
-    uint64_t asked = r->clock * FRACTION, slice = spread(r->line, (uint64_t)t->m->l2_slices), back = asked;
+    uint64_t asked = r->clock * FRACTION, slice = spread(r->line, c->slices), back = asked;
     uint64_t work = (uint64_t)sectors * c->slice_sector;
     uint64_t atomics = (uint64_t)(r->busy * t->m->l2_atomic) * FRACTION;
     if (atomics > work) work = atomics;
     uint64_t served = serve(&c->slice[slice], asked, work) - c->slice_sector;
-    TimeLine *l = find(t, r->line, &back);
+    TimeLine *l = find(t, r->line, set, &back);
     uint32_t missing = r->ask == ASK_STORE ? 0 : r->sectors & ~l->sectors;
     uint64_t end = (served > back ? served : back) / FRACTION + (uint64_t)t->m->l2_latency;
     c->counter[SIM_L2_SECTORS] += (uint64_t)sectors;

@@ -9,7 +9,7 @@
  * ------------------------------------------------------------------------------------------------------------ */
 
 /* Words of local memory of one offset lie side by side, lane by lane, so that a warp that uses one offset touches few
- * lines. Far above what dram.bytes allows. */
+ * lines. They are above all of global memory. */
 static uint64_t local_address(const SimWarp *w, uint32_t address, int lane)
 {
     const SimRun *r = w->block->cluster->run;
@@ -17,7 +17,7 @@ static uint64_t local_address(const SimWarp *w, uint32_t address, int lane)
     uint64_t warp =
         (w->block->cluster->number * (uint64_t)r->cluster_blocks + (uint64_t)w->block->rank) * (uint64_t)r->nwarps +
         w->number;
-    return (UINT64_C(1) << 60) + (warp * words + address / 4) * lanes * 4 + (uint64_t)lane * 4 + address % 4;
+    return (UINT64_C(1) << 41) + (warp * words + address / 4) * lanes * 4 + (uint64_t)lane * 4 + address % 4;
 }
 
 void time_addresses(SimWarp *w, const SimInst *in, const TimeInst *i, uint64_t mask, TimeAccess *a)
@@ -92,35 +92,25 @@ uint32_t time_ticket(TimeGroup *g, TimeTicket t)
     return g->tickets++;
 }
 
-static void heap_push(TimeGroup *g, TimeSm *sm, uint64_t clock)
+static void comes_back(TimeSm *sm, uint64_t clock)
 {
-    int cap = (int)sm->answers_cap;
-    if (sm->answers == sm->answers_cap &&
-        !time_room(g, (void **)&sm->answer, (int)sm->answers, &cap, sizeof *sm->answer))
-        return;
-    sm->answers_cap = (uint32_t)cap;
-    uint32_t at = sm->answers++;
-    for (; at && sm->answer[(at - 1) / 2] > clock; at = (at - 1) / 2) sm->answer[at] = sm->answer[(at - 1) / 2];
-    sm->answer[at] = clock;
-}
-
-static void heap_pop(TimeSm *sm)
-{
-    uint64_t last = sm->answer[--sm->answers];
-    uint32_t at = 0;
-    for (uint32_t kid; (kid = 2 * at + 1) < sm->answers; at = kid) {
-        if (kid + 1 < sm->answers && sm->answer[kid + 1] < sm->answer[kid]) kid++;
-        if (sm->answer[kid] >= last) break;
-        sm->answer[at] = sm->answer[kid];
-    }
-    sm->answer[at] = last;
+    uint64_t step = clock >> ANSWER_SHIFT, last = sm->answered + ANSWER_RING - 1;
+    sm->answer[(step < last ? step : last) % ANSWER_RING]++;
+    sm->answers++;
 }
 
 void time_room_at(TimeGroup *g, TimeSm *sm, uint64_t clock)
 {
-    while (sm->answers && sm->answer[0] <= clock) heap_pop(sm);
-    bool full = sm->answers + sm->asked >= (uint64_t)g->time->m->l1_pending;
-    sm->room = !full ? 0 : sm->answers ? sm->answer[0] : FAR;
+    uint64_t step = clock >> ANSWER_SHIFT;
+    for (; sm->answers && sm->answered < step; sm->answered++) {
+        sm->answers -= sm->answer[sm->answered % ANSWER_RING];
+        sm->answer[sm->answered % ANSWER_RING] = 0;
+    }
+    if (sm->answered < step) sm->answered = step;
+    sm->room = 0;
+    if (sm->answers + sm->asked < (uint64_t)g->time->m->l1_pending) return;
+    for (step = sm->answered; sm->answers && !sm->answer[step % ANSWER_RING];) step++;
+    sm->room = sm->answers ? (step + 1) << ANSWER_SHIFT : FAR;
 }
 
 static void finish(TimeGroup *g, TimeTicket *t)
@@ -166,7 +156,7 @@ void time_answer(TimeGroup *g, TimeRequest *r, uint64_t clock)
         if (way->line == r->line + 1 && way->ready != FAR && way->ready > clock) clock = way->ready;
     } else {
         sm->asked--;
-        heap_push(g, sm, clock);
+        comes_back(sm, clock);
         if (way && way->line == r->line + 1 && (way->ready == FAR || way->ready < clock)) way->ready = clock;
     }
     if (t->end < clock) t->end = clock;
@@ -221,8 +211,8 @@ static void coalesce(const SimTime *t, const TimeAccess *a, Lines *l)
 
 static TimeWay *way_of(const SimTime *t, TimeSm *sm, uint64_t line, bool make)
 {
-    uint64_t sets = (uint64_t)(t->m->l1_bytes / (t->m->l1_line * t->m->l1_ways)), ways = (uint64_t)t->m->l1_ways;
-    TimeWay *set = sm->way + line % sets * ways, *old = set;
+    uint64_t ways = (uint64_t)t->m->l1_ways;
+    TimeWay *set = sm->way + time_modulo(t->l1_sets, line) * ways, *old = set;
     sm->used++;
     for (uint64_t i = 0; i < ways; i++) {
         if (set[i].line == line + 1) {

@@ -121,7 +121,7 @@ bool time_waves_extrapolate(SimTime *t, SimTiming *x)
     double bound = dram_bound(t, x, scale);
     x->error = differ / 2 * rest * each / end + (part > 0 ? spread * (1 - spread) * each / end : 0);
     if (bound > end) {
-        x->error += (bound - end) / bound / 4;
+        x->error = (bound - end) / bound / 2;
         end = bound;
     }
     for (int k = 0; k < IP_COUNT; k++) x->pipe[k] *= scale * (double)x->cycles / end;
