@@ -1,6 +1,6 @@
-/* matrix_f16: dense products of f16 or bf16 with f32 sums, the ones that programs run most, for processors with AVX2 and
- * F16C: what matrix.c does, eight columns in a register. The same bits: an element is the same chain of fma, and NaN
- * becomes the canonical one at the end. */
+/* matrix_f16: dense products of f16 or bf16 with f32 sums, the ones that programs run most, for processors with AVX2
+ * and F16C: what matrix.c does, eight columns in a register. The same bits: an element is the same chain of fma, and
+ * NaN becomes the canonical one at the end. */
 #include "runtime/sim/sim_float.h"
 #include "runtime/sim/sim_priv.h"
 
@@ -39,8 +39,8 @@ FAST static inline void transpose(__m256 *r)
     }
 }
 
-/* Patches of 8 lines of 8 elements along k: rows of a, [m][k], patches of one k after the other; columns of b, as [k][n],
- * patches of one column after the other. */
+/* Patches of 8 lines of 8 elements along k: rows of a, [m][k], patches of one k after the other; columns of b, as
+ * [k][n], patches of one column after the other. */
 FAST static void unpack_a(const uint32_t *words, int m, int k, bool bf16, float *to)
 {
     for (int i = 0; i < m / 8 * (k / 8); i++)
@@ -123,7 +123,8 @@ bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const ui
 {
     bool fits = s.m <= M_MOST && s.n <= N_MOST && s.k <= K_MOST && s.k % 8 == 0 && s.m % 8 == 0;
     if (!fits || (ta != IT_F16 && ta != IT_BF16) || (tb != IT_F16 && tb != IT_BF16)) return false;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) return false;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+        return false;
     product(d, a, b, c, s, ta == IT_BF16, tb == IT_BF16);
     return true;
 }

@@ -237,11 +237,12 @@ bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const ui
     X(uniform_alu)                                                                                                     \
     X(setp)                                                                                                            \
     X(setp2)                                                                                                           \
-    X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab) X(load) X(store) X(const_load)         \
-        X(nothing) X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) X(redux) X(elect) X(ldm) X(stm) X(mma)    \
-            X(wgmma) X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) X(mbinit) X(mbarrive) X(mbexpect) X(mbtry) \
-                X(bar) X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) X(exit) X(bssy) X(bsync) X(bbreak)       \
-                    X(yield) X(trap)
+    X(plop)                                                                                                            \
+    X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab) X(load) X(store) X(const_load) X(nothing)      \
+        X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) X(redux) X(elect) X(ldm) X(stm) X(mma) X(wgmma)      \
+            X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) X(mbinit) X(mbarrive) X(mbexpect) X(mbtry) X(bar)   \
+                X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) X(exit) X(bssy) X(bsync) X(bbreak) X(yield)     \
+                    X(trap)
 #define DECLARE(name) SimExec sim_exec_##name;
 SIM_EXECS(DECLARE)
 #undef DECLARE

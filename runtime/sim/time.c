@@ -206,7 +206,7 @@ static int sort_requests(SimTime *t)
         int kept = 0;
         for (int k = 0; k < g->requests; k++) {
             if (g->request[k].clock < t->until)
-                t->sorted[t->bucket[g->request[k].clock - t->now]++] = 
+                t->sorted[t->bucket[g->request[k].clock - t->now]++] =
                     (struct TimeSorted){g->request[k], g, time_chip_set(t, g->request[k].line)};
             else
                 g->request[kept++] = g->request[k];
@@ -223,8 +223,8 @@ static void answer(SimTime *t)
     for (int i = 0; i < n; i++) {
         TimeRequest *r = &t->sorted[i].request;
         if (i + AHEAD < n) time_chip_fetch(t, t->sorted[i + AHEAD].set);
-        uint64_t clock = r->ask == ASK_MERGE ? r->clock + (uint64_t)t->m->l2_latency
-                                             : time_chip_ask(t, r, t->sorted[i].set);
+        uint64_t clock =
+            r->ask == ASK_MERGE ? r->clock + (uint64_t)t->m->l2_latency : time_chip_ask(t, r, t->sorted[i].set);
         time_answer(t->sorted[i].group, r, clock);
     }
     for (int i = 0; i < t->ngroups; i++) {

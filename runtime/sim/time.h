@@ -141,7 +141,7 @@ struct TimeSm {
     uint64_t room;     /* a request fits at this clock; FAR: when one is answered */
     uint64_t copy;     /* the bulk copy engine is free */
     TimeWay *way;
-    uint32_t used;    /* counts accesses of the first level */
+    uint32_t used; /* counts accesses of the first level */
     /* Answers that have not come back, by the clock at which they do, from `answered` on; what is further away than the
      * ring counts with its last. */
     uint16_t *answer;
@@ -220,7 +220,7 @@ typedef struct TimeGroup { /* multiprocessors that a cluster may span */
 } TimeGroup;
 
 typedef struct TimeLine { /* of the second level */
-    uint64_t ready; /* clock of its last sector */
+    uint64_t ready;       /* clock of its last sector */
     uint32_t sectors, dirty;
 } TimeLine;
 
@@ -229,8 +229,8 @@ typedef struct TimeChip {
     uint32_t *age; /* when it was used */
     TimeLine *line;
     TimeDivider sets, slices, channels;
-    bool nested; /* a slice has whole channels, or a channel whole slices */
-    uint64_t *slice, *channel;       /* free, in 1/FRACTION clocks */
+    bool nested;                           /* a slice has whole channels, or a channel whole slices */
+    uint64_t *slice, *channel;             /* free, in 1/FRACTION clocks */
     uint64_t slice_sector, channel_sector; /* what a sector takes, in 1/FRACTION clocks */
     uint32_t used;
     uint64_t counter[SIM_COUNTERS], dirtied; /* sectors that became unlike DRAM's */

@@ -13,10 +13,7 @@ static uint64_t turn(uint64_t x)
     return x >> 40;
 }
 
-static uint64_t spread(uint64_t line, TimeDivider d)
-{
-    return time_modulo(d, line + turn(time_divide(d, line)));
-}
+static uint64_t spread(uint64_t line, TimeDivider d) { return time_modulo(d, line + turn(time_divide(d, line))); }
 
 bool time_chip_open(SimTime *t)
 {

@@ -1,8 +1,8 @@
 /* time_waves: which blocks of a launch are timed, and what the launch takes when some were not.
  *
  * A wave is as many clusters as the machine holds at once. The first one is always timed. When its first cluster has
- * ended, its instructions say how many waves fit in BUDGET instructions; a launch of more than twice as many is timed as
- * if it ended there, if it is uniform: no cluster ran a fiftieth more instructions than another, and none had an
+ * ended, its instructions say how many waves fit in BUDGET instructions; a launch of more than twice as many is timed
+ * as if it ended there, if it is uniform: no cluster ran a fiftieth more instructions than another, and none had an
  * instruction whose result depends on other blocks' clocks.
  *
  * While the machine is full, from the end of the first cluster (of one wave: from the launch) until no cluster is left

@@ -307,6 +307,16 @@ def consistent(x):
     check(rows > 100 and any(e.get("cat") == "block" for e in events), f"{x.name}: the trace lacks instructions or blocks")
 
 
+def documented():
+    """Every row of timings.def stands in docs/timing.md."""
+    rows, doc = (ROOT / "runtime/sim/timings.def").read_text(), (ROOT / "docs/timing.md").read_text().splitlines()
+    found = re.findall(r'^(\w+)\((\w+),\s+(?:"(\w+)",\s+)?"(.*)"\)$', rows, re.M)
+    check(len(found) == len(re.findall(r"^[A-Z]+\(", rows, re.M)), "a row of timings.def has another form")
+    for kind, ident, name, what in found:
+        row = f"| `{name}` | {what} |" if name else f"| {ident.lower()} | {what} |"
+        check(row in doc, f"docs/timing.md lacks: {row}")
+
+
 def changed(text):
     """Other numbers than any shipped machine has."""
     pairs = [("launch: 100", "launch: 777"), ("  latency: 10\n", "  latency: 17\n"), ("  latency: 12\n", "  latency: 31\n"), ("  latency: 60\n", "  latency: 101\n"),
@@ -325,6 +335,7 @@ def main():
     ap.add_argument("--table", action="store_true", help="print all measurements")
     ap.add_argument("--machine", help="only this one")
     arg = ap.parse_args()
+    documented()
     tcc = str(pathlib.Path(arg.tcc).resolve())
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
