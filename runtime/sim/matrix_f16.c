@@ -1,6 +1,10 @@
 /* matrix_f16: dense products of f16 or bf16 with f32 sums, the ones that programs run most, for processors with AVX2
  * and F16C: what matrix.c does, eight columns in a register. The same bits: an element is the same chain of fma, and
  * NaN becomes the canonical one at the end. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3") /* loops over the eight rows in registers */
+#endif
+
 #include "runtime/sim/sim_float.h"
 #include "runtime/sim/sim_priv.h"
 

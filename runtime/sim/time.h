@@ -136,7 +136,8 @@ typedef struct TimeSub {         /* a sub-core */
 struct TimeSm {
     TimeSub *sub;
     uint64_t port;     /* the memory port is free */
-    uint64_t debt;     /* clocks of it that arriving copies take */
+    uint64_t tags;     /* the tags of the first level are free */
+    uint64_t debt;     /* clocks of the port that arriving copies take */
     uint64_t down, up; /* the ways to and from the second level are free, in 1/FRACTION clocks */
     uint64_t room;     /* a request fits at this clock; FAR: when one is answered */
     uint64_t copy;     /* the bulk copy engine is free */

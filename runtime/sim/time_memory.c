@@ -290,24 +290,28 @@ static int most_wanted(const TimeAccess *a, uint64_t line, int shift)
 static uint64_t bank_clocks(const IsaMachine *m, const uint64_t *address, uint64_t mask, int bytes, bool atomic,
                             uint64_t *least);
 
-/* Clocks of the port, and how lanes fall into lines. */
-static uint64_t port_clocks(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a,
-                            Lines *l)
+/* The tags take up a line a clock; the data of loads and stores pass the port. What a copy brings goes to the banks when
+ * it arrives. The clock at which the last line has been looked up and the port taken. */
+static uint64_t take_up(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a, Lines *l,
+                        uint64_t clock)
 {
     const IsaMachine *m = g->time->m;
+    TimeSm *sm = t->block->sm;
     coalesce(g->time, a, l);
-    uint64_t clocks = (uint64_t)l->n, bytes = (uint64_t)(l->sectors * m->l1_sector), width = (uint64_t)m->l1_width;
-    if ((bytes + width - 1) / width > clocks) clocks = (bytes + width - 1) / width;
-    if (i->kind == TK_COPY) { /* what arrives goes to the banks */
+    uint64_t bytes = (uint64_t)(l->sectors * m->l1_sector), width = (uint64_t)m->l1_width;
+    uint64_t at = sm->tags > clock ? sm->tags : clock;
+    sm->tags = at + (uint64_t)l->n;
+    if (i->kind == TK_COPY) {
         uint64_t to[LANES_MOST], least = 0;
-        SimWarp *w = t->w;
         uint32_t reg = in->in.r[IS_D];
-        const uint32_t *row = reg == ISA_RZ ? NULL : w->regs + reg * (uint32_t)in->lanes;
+        const uint32_t *row = reg == ISA_RZ ? NULL : t->w->regs + reg * (uint32_t)in->lanes;
         for (int k = 0; k < in->lanes; k++) to[k] = (row ? row[k] : 0) + (uint32_t)(int32_t)(int16_t)in->in.imm;
-        t->block->sm->debt += bank_clocks(m, to, a->mask, i->bytes, false, &least);
+        sm->debt += bank_clocks(m, to, a->mask, i->bytes, false, &least);
         g->counter[SIM_COPY_BYTES] += (uint64_t)i->bytes * (uint64_t)__builtin_popcountll(a->mask);
+        return at;
     }
-    return clocks;
+    uint64_t clocks = (bytes + width - 1) / width, port = time_port(g, sm, clock, clocks);
+    return at > port ? at : port;
 }
 
 void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a, uint64_t clock)
@@ -316,7 +320,7 @@ void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i
     TimeSm *sm = t->block->sm;
     TimeSub *sub = &sm->sub[t->sub];
     Lines l;
-    uint64_t clocks = port_clocks(g, t, in, i, a, &l), at = time_port(g, sm, clock, clocks);
+    uint64_t at = take_up(g, t, in, i, a, &l, clock);
     int flags = isa_row[in->in.op].flags, hint = isa_mod_of(&in->in, IG_LOADC);
     bool local = i->kind == TK_LOCAL, atomic = flags & IF_ATOM,
          store = !atomic && (flags & IF_STORE) && i->kind != TK_COPY;
@@ -350,7 +354,7 @@ void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i
             if (atomic) r.busy = (uint16_t)most_wanted(a, l.line[n], time->line_shift);
             ask(&k, r);
         } else {
-            load_line(&k, l.line[n], l.mask[n], at + clocks - 1, level1);
+            load_line(&k, l.line[n], l.mask[n], now, level1);
         }
     }
     TimeTicket *of = &g->ticket[k.ticket];
