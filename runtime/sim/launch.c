@@ -94,7 +94,8 @@ static int64_t blocks_on_sm(const SimRun *r)
 
 static bool prepare(SimRun *r, SimDevice *d, const SimLaunch *l, SimResult *out)
 {
-    *r = (SimRun){.device = d, .launch = l, .module = l->program->module, .checked = l->checked};
+    *r = (SimRun){
+        .device = d, .launch = l, .module = l->program->module, .checked = l->checked, .fast_f16 = sim_has_f16()};
     if (l->program->device != d) return sim_refuse(out, SIM_BAD_LAUNCH, "the program was loaded on another device");
     r->kernel = isa_module_kernel(r->module, l->kernel);
     if (!r->kernel) return sim_refuse(out, SIM_BAD_LAUNCH, "no kernel is named `%.80s`", l->kernel);

@@ -9,6 +9,7 @@
 #include "runtime/sim/sim_priv.h"
 
 #ifdef __x86_64__
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define FAST __attribute__((target("avx2,fma,f16c")))
@@ -123,16 +124,23 @@ FAST static void product(uint32_t *d, const uint32_t *a, const uint32_t *b, cons
     pack_d(d, s.m, s.n, x.c);
 }
 
+bool sim_has_f16(void) /* gcc knows F16C by name, clang does not */
+{
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & bit_F16C);
+}
+
 bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s, int ta, int tb)
 {
     bool fits = s.m <= M_MOST && s.n <= N_MOST && s.k <= K_MOST && s.k % 8 == 0 && s.m % 8 == 0;
     if (!fits || (ta != IT_F16 && ta != IT_BF16) || (tb != IT_F16 && tb != IT_BF16)) return false;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
-        return false;
     product(d, a, b, c, s, ta == IT_BF16, tb == IT_BF16);
     return true;
 }
 #else
+bool sim_has_f16(void) { return false; }
+
 bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s, int ta, int tb)
 {
     (void)d, (void)a, (void)b, (void)c, (void)s, (void)ta, (void)tb;

@@ -188,7 +188,7 @@ struct SimRun { /* one launch */
     uint64_t total;          /* clusters */
     int64_t resident;        /* blocks that a multiprocessor holds */
     bool alone;              /* one cluster: nothing needs to wait for the end of a round */
-    bool checked;
+    bool checked, fast_f16;  /* the host has what matrix_f16.c needs */
 };
 
 struct SimDevice {
@@ -230,19 +230,18 @@ SimCompare *sim_compare(const IsaInst *in, int lanes);
 /* ---- exec.c, control.c, memory.c, async.c, matrix.c: instructions
  * ------------------------------------------------------ */
 SimExec *sim_exec(const IsaInst *in);
-/* matrix_f16.c: d = a * b + c (NULL: 0) on fragments, f32 sums; false: not for these types, sizes, or this processor */
+/* matrix_f16.c: d = a * b + c (NULL: 0) on fragments, f32 sums; false: not for these types or sizes */
+bool sim_has_f16(void); /* whether this processor may call it; asked once a launch */
 bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s, int ta, int tb);
-#define SIM_EXECS(X)                                                                                                   \
-    X(alu)                                                                                                             \
-    X(uniform_alu)                                                                                                     \
-    X(setp)                                                                                                            \
-    X(setp2)                                                                                                           \
-    X(plop)                                                                                                            \
-    X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab) X(load) X(store) X(const_load) X(nothing)      \
-        X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) X(redux) X(elect) X(ldm) X(stm) X(mma) X(wgmma)      \
-            X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) X(mbinit) X(mbarrive) X(mbexpect) X(mbtry) X(bar)   \
-                X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) X(exit) X(bssy) X(bsync) X(bbreak) X(yield)     \
-                    X(trap)
+/* clang-format never settles on this list. */
+/* clang-format off */
+#define SIM_EXECS(X) \
+    X(alu) X(uniform_alu) X(setp) X(setp2) X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) \
+    X(lab) X(load) X(store) X(const_load) X(nothing) X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) \
+    X(redux) X(elect) X(ldm) X(stm) X(mma) X(wgmma) X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) \
+    X(mbinit) X(mbarrive) X(mbexpect) X(mbtry) X(bar) X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) \
+    X(exit) X(bssy) X(bsync) X(bbreak) X(yield) X(trap)
+/* clang-format on */
 #define DECLARE(name) SimExec sim_exec_##name;
 SIM_EXECS(DECLARE)
 #undef DECLARE

@@ -161,6 +161,7 @@ typedef struct TimeOrdered { /* an instruction that waits for the quantum's end 
     uint32_t order; /* of the group */
 } TimeOrdered;
 
+enum { EVENTS_MOST = 1 << 20 }; /* what comes later is not in the trace */
 enum { TIME_INSTRUCTION, TIME_BLOCK, TIME_MARKED };
 typedef struct TimeEvent { /* of the trace */
     uint64_t clock;

@@ -397,6 +397,7 @@ static void issue(TimeGroup *g, TimeSub *s, int at, uint64_t clock)
     if (in->guard != ISA_PT) mask &= in->guard & 8 ? ~w->p[in->guard & 7] : w->p[in->guard & 7];
     if (mask && i->addresses) time_addresses(w, in, i, mask, &a);
     account(g, s, t, clock);
+    if (g->traced && g->events >= EVENTS_MOST) g->traced = false;
     if (g->traced) record(g, t, in, clock);
     s->last = at;
     w->now = clock;

@@ -290,8 +290,8 @@ static int most_wanted(const TimeAccess *a, uint64_t line, int shift)
 static uint64_t bank_clocks(const IsaMachine *m, const uint64_t *address, uint64_t mask, int bytes, bool atomic,
                             uint64_t *least);
 
-/* The tags take up a line a clock; the data of loads and stores pass the port. What a copy brings goes to the banks when
- * it arrives. The clock at which the last line has been looked up and the port taken. */
+/* The tags take up a line a clock; the data of loads and stores pass the port. What a copy brings goes to the banks
+ * when it arrives. The clock at which the last line has been looked up and the port taken. */
 static uint64_t take_up(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i, const TimeAccess *a, Lines *l,
                         uint64_t clock)
 {
@@ -376,6 +376,20 @@ void time_global(TimeGroup *g, TimeWarp *t, const SimInst *in, const TimeInst *i
 /* ---- banks
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* The lanes of a part want different banks, or what the lane before them wants: the most common case, without lists. */
+static bool apart(const uint64_t *address, uint64_t lanes, int words, int banks)
+{
+    uint64_t taken = 0, last = UINT64_MAX, each = (UINT64_C(1) << words) - 1;
+    for (; lanes; lanes &= lanes - 1) {
+        uint64_t word = address[__builtin_ctzll(lanes)] / 4, mine = each << (word & (uint64_t)(banks - 1));
+        if (word == last) continue;
+        if (taken & mine) return false;
+        taken |= mine;
+        last = word;
+    }
+    return true;
+}
+
 /* A warp's access is done in parts of as many lanes as the banks' width holds. A part takes as many clocks as the most
  * wanted bank has different words; an atomic, as it has lanes. *least: without conflicts. */
 static uint64_t bank_clocks(const IsaMachine *m, const uint64_t *address, uint64_t mask, int bytes, bool atomic,
@@ -387,6 +401,11 @@ static uint64_t bank_clocks(const IsaMachine *m, const uint64_t *address, uint64
     for (int from = 0; from < LANES_MOST && mask >> from; from += part) {
         uint64_t here = mask >> from & (part >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << part) - 1);
         if (!here) continue;
+        if (!atomic && banks <= 32 && apart(address + from, here, words, banks)) {
+            clocks++;
+            ++*least;
+            continue;
+        }
         uint16_t head[1024], next[LANES_MOST * 4];
         uint32_t word[LANES_MOST * 4];
         uint8_t count[1024];

@@ -307,6 +307,26 @@ def consistent(x):
     check(rows > 100 and any(e.get("cat") == "block" for e in events), f"{x.name}: the trace lacks instructions or blocks")
 
 
+def extrapolated(x):
+    """A large uniform launch: near what --exact says, within the stated error or 3%, and said to be so."""
+    head = BASE + "  s2r.b32 r0, ctaid.x\n  s2r.b32 r1, ntid.x\n  s2r.b32 r2, tid.x\n  imad.u32 r0, r0, r1, r2\n  shl.u32 r0, r0, 2\n"
+    body = repeat(40, "ffma.f32 r{i}, r4, r4, r4".replace("{i}", "6")) + "\n  ldg.b32 r8, [ur2+r0]\n  fadd.f32 r8, r8, r6\n  stg.b32 [ur2+r0], r8\n"
+    block, grid = 4 * x.warp, 45000
+    extra = ("--dim", f"N={block * grid}", "--input", "x=zeros")
+    exact = x.run(kernel(body, head), grid=grid, block=block, extra=extra)
+    for output in ((), ("--output", f"x={x.folder}/x.npy")):
+        file = x.folder / "bench.s"
+        cmd = [x.tcc, "sim", str(file), "--machine", str(x.path), "--grid", str(grid), "--block", str(block), "--timing", "--json", *extra, *output]
+        r = json.loads(subprocess.run(cmd, capture_output=True, text=True, timeout=300, check=True).stdout)
+        off = r["cycles"] / exact["cycles"] - 1
+        check(r["extrapolated"] and r["blocks_timed"] < r["blocks"] == grid, f"{x.name}: not extrapolated: {r['blocks_timed']} of {r['blocks']}")
+        check(abs(off) <= max(r["error_estimate"], WITHIN), f"{x.name}: extrapolation is off by {off}, estimated {r['error_estimate']}")
+        check(abs(r["instructions"] / exact["instructions"] - 1) < 1e-3, f"{x.name}: {r['instructions']} instructions, not {exact['instructions']}")
+        check(abs(r["dram_bytes"] / exact["dram_bytes"] - 1) < 0.05, f"{x.name}: {r['dram_bytes']} bytes of DRAM, not {exact['dram_bytes']}")
+        table.append((x.name, "extrapolated launch, cycles", exact["cycles"], r["cycles"], off))
+    check(not exact["extrapolated"] and exact["blocks_timed"] == grid and exact["error_estimate"] == 0, f"{x.name}: --exact is not")
+
+
 def documented():
     """Every row of timings.def stands in docs/timing.md."""
     rows, doc = (ROOT / "runtime/sim/timings.def").read_text(), (ROOT / "docs/timing.md").read_text().splitlines()
@@ -345,7 +365,8 @@ def main():
             if arg.machine and name != arg.machine:
                 continue
             x = Machine(tcc, name, path, folder)
-            for part in (pipes, register_banks, matrices, latencies, shared_banks, bandwidths, sectors, capacities, atomics, occupancy, consistent):
+            for part in (pipes, register_banks, matrices, latencies, shared_banks, bandwidths, sectors, capacities, atomics, occupancy, consistent,
+                         *([extrapolated] if name == "tiny" else [])):
                 try:
                     part(x)
                 except RuntimeError as e:
