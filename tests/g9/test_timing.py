@@ -327,6 +327,13 @@ def extrapolated(x):
     check(not exact["extrapolated"] and exact["blocks_timed"] == grid and exact["error_estimate"] == 0, f"{x.name}: --exact is not")
 
 
+def refused(tcc):
+    """Options that make no sense together."""
+    for options, code, says in ((["--exact"], 2, "C049"), (["--trace", "t.json"], 2, "C049"), (["--timing", "--check"], 1, "checked or timed")):
+        p = subprocess.run([tcc, "sim", str(ROOT / "examples/g9/bitonic.s"), "--input", "x=random:1", *options], capture_output=True, text=True, timeout=60)
+        check(p.returncode == code and says in p.stderr, f"{options}: {p.returncode}: {p.stderr}")
+
+
 def documented():
     """Every row of timings.def stands in docs/timing.md."""
     rows, doc = (ROOT / "runtime/sim/timings.def").read_text(), (ROOT / "docs/timing.md").read_text().splitlines()
@@ -356,6 +363,7 @@ def main():
     ap.add_argument("--machine", help="only this one")
     arg = ap.parse_args()
     documented()
+    refused(str(pathlib.Path(arg.tcc).resolve()))
     tcc = str(pathlib.Path(arg.tcc).resolve())
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
