@@ -13,20 +13,21 @@
 #include <immintrin.h>
 
 #define FAST __attribute__((target("avx2,fma,f16c")))
+#define PART FAST __attribute__((always_inline)) static inline
 enum { M_MOST = 64, N_MOST = 256, K_MOST = 32 };
 
 typedef struct Cells {
     float a[M_MOST * K_MOST], b[N_MOST * K_MOST], c[M_MOST * N_MOST];
 } Cells;
 
-FAST static inline __m256 widen8(const uint32_t *words, bool bf16)
+PART __m256 widen8(const uint32_t *words, bool bf16)
 {
     __m128i h = _mm_loadu_si128((const __m128i *)(const void *)words);
     if (!bf16) return _mm256_cvtph_ps(h);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
-FAST static inline void transpose(__m256 *r)
+PART void transpose(__m256 *r)
 {
     __m256 t[8], u[8];
     for (int i = 0; i < 8; i += 2) {
@@ -46,14 +47,14 @@ FAST static inline void transpose(__m256 *r)
 
 /* Patches of 8 lines of 8 elements along k: rows of a, [m][k], patches of one k after the other; columns of b, as
  * [k][n], patches of one column after the other. */
-FAST static void unpack_a(const uint32_t *words, int m, int k, bool bf16, float *to)
+PART void unpack_a(const uint32_t *words, int m, int k, bool bf16, float *to)
 {
     for (int i = 0; i < m / 8 * (k / 8); i++)
         for (int g = 0; g < 8; g++)
             _mm256_storeu_ps(to + (i % (m / 8) * 8 + g) * k + i / (m / 8) * 8, widen8(words + 32 * i + 4 * g, bf16));
 }
 
-FAST static void unpack_b(const uint32_t *words, int n, int k, bool bf16, float *to)
+PART void unpack_b(const uint32_t *words, int n, int k, bool bf16, float *to)
 {
     for (int i = 0; i < n / 8 * (k / 8); i++) {
         __m256 r[8];
@@ -64,12 +65,9 @@ FAST static void unpack_b(const uint32_t *words, int n, int k, bool bf16, float 
 }
 
 /* Row r of an 8x8 patch of sums: columns 0, 2, 4, 6 and, 32 words on, 1, 3, 5, 7. */
-FAST static inline float *row_of(float *c, int p, int g, int m, int n)
-{
-    return c + (p % (m / 8) * 8 + g) * n + p / (m / 8) * 8;
-}
+PART float *row_of(float *c, int p, int g, int m, int n) { return c + (p % (m / 8) * 8 + g) * n + p / (m / 8) * 8; }
 
-FAST static void unpack_c(const uint32_t *words, int m, int n, float *c)
+PART void unpack_c(const uint32_t *words, int m, int n, float *c)
 {
     for (int p = 0; p < m / 8 * (n / 8); p++)
         for (int g = 0; g < 8; g++) {
@@ -81,7 +79,7 @@ FAST static void unpack_c(const uint32_t *words, int m, int n, float *c)
         }
 }
 
-FAST static void pack_d(uint32_t *words, int m, int n, float *c)
+PART void pack_d(uint32_t *words, int m, int n, float *c)
 {
     __m128 nan = _mm_castsi128_ps(_mm_set1_epi32((int)NAN_F32));
     for (int p = 0; p < m / 8 * (n / 8); p++)
@@ -95,7 +93,7 @@ FAST static void pack_d(uint32_t *words, int m, int n, float *c)
         }
 }
 
-FAST static void multiply(const Cells *s, float *c, int m, int n, int k)
+PART void multiply(const Cells *s, float *c, int m, int n, int k)
 {
     for (int n0 = 0; n0 < n; n0 += 8)
         for (int i = 0; i < m; i += 8) {
@@ -110,18 +108,33 @@ FAST static void multiply(const Cells *s, float *c, int m, int n, int k)
         }
 }
 
-FAST static void product(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s, bool bf16_a,
-                         bool bf16_b)
+PART void product(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, int m, int n, int k,
+                  bool bf16_a, bool bf16_b)
 {
     Cells x;
-    unpack_a(a, s.m, s.k, bf16_a, x.a);
-    unpack_b(b, s.n, s.k, bf16_b, x.b);
+    unpack_a(a, m, k, bf16_a, x.a);
+    unpack_b(b, n, k, bf16_b, x.b);
     if (c)
-        unpack_c(c, s.m, s.n, x.c);
+        unpack_c(c, m, n, x.c);
     else
-        memset(x.c, 0, sizeof *x.c * (size_t)(s.m * s.n));
-    multiply(&x, x.c, s.m, s.n, s.k);
-    pack_d(d, s.m, s.n, x.c);
+        memset(x.c, 0, sizeof *x.c * (size_t)(m * n));
+    multiply(&x, x.c, m, n, k);
+    pack_d(d, m, n, x.c);
+}
+
+FAST static void any_product(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s,
+                             bool bf16_a, bool bf16_b)
+{
+    product(d, a, b, c, s.m, s.n, s.k, bf16_a, bf16_b);
+}
+
+/* The most common shape, with its sizes known to the compiler. */
+FAST static void m16n8k16(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, bool bf16)
+{
+    if (bf16)
+        product(d, a, b, c, 16, 8, 16, true, true);
+    else
+        product(d, a, b, c, 16, 8, 16, false, false);
 }
 
 bool sim_has_f16(void) /* gcc knows F16C by name, clang does not */
@@ -135,7 +148,10 @@ bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const ui
 {
     bool fits = s.m <= M_MOST && s.n <= N_MOST && s.k <= K_MOST && s.k % 8 == 0 && s.m % 8 == 0;
     if (!fits || (ta != IT_F16 && ta != IT_BF16) || (tb != IT_F16 && tb != IT_BF16)) return false;
-    product(d, a, b, c, s, ta == IT_BF16, tb == IT_BF16);
+    if (s.m == 16 && s.n == 8 && s.k == 16 && ta == tb)
+        m16n8k16(d, a, b, c, ta == IT_BF16);
+    else
+        any_product(d, a, b, c, s, ta == IT_BF16, tb == IT_BF16);
     return true;
 }
 #else
