@@ -79,10 +79,10 @@ const char *api_read_file(Arena *mem, const char *path, char **bytes, size_t *n)
     struct stat is;
     FILE *f = fopen(path, "rbe");
     if (!f) return arena_strdup(mem, strerror(errno));
-    const char *why = fstat(fileno(f), &is)  ? arena_strdup(mem, strerror(errno))
-                      : !S_ISREG(is.st_mode) ? "it is no regular file"
-                      : is.st_size > LARGE   ? "it is larger than 64 MiB"
-                                             : NULL;
+    const char *why = fstat(fileno(f), &is)    ? arena_strdup(mem, strerror(errno))
+                      : !S_ISREG(is.st_mode)   ? "it is no regular file"
+                      : is.st_size > LARGE     ? "it is larger than 64 MiB"
+                                               : NULL;
     if (!why) {
         *n = (size_t)is.st_size;
         *bytes = arena_alloc(mem, *n + 1);
@@ -147,16 +147,8 @@ static void link_in(Link *l)
         return;
     }
     /* -z now: nothing is left to resolve on the first call. */
-    char *const given[] = {"-shared",
-                           "-fPIC",
-                           "-o",
-                           (char *)l->library,
-                           (char *)l->object,
-                           (char *)l->source,
-                           "-Wl,-z,now,-z,relro",
-                           "-Wl,--as-needed",
-                           "-lm",
-                           NULL};
+    char *const given[] = {"-shared",         "-fPIC",          "-o", (char *)l->library, (char *)l->object, (char *)l->source,
+                           "-Wl,-z,now,-z,relro", "-Wl,--as-needed", "-lm", NULL};
     VEC(char *) argv = {0};
     char *words = arena_strdup(l->mem, l->cc), *rest = words; /* as in CC="ccache gcc" */
     for (char *w; (w = strsep(&rest, " "));)
@@ -176,8 +168,7 @@ tensorcc_status api_library(tensorcc_kernel *k, Arena *mem, char **bytes, size_t
     const char *tmp = getenv("TMPDIR");
     /* The number of the process is in the name, so that a program that is interrupted can find its own. */
     char *dir = arena_printf(mem, "%s/tensorcc-%ld-XXXXXX", tmp && *tmp ? tmp : "/tmp", (long)getpid());
-    if (!mkdtemp(dir))
-        return api_error(k->ctx, TENSORCC_E_ENV, D_X008_TEMP, tmp && *tmp ? tmp : "/tmp", strerror(errno));
+    if (!mkdtemp(dir)) return api_error(k->ctx, TENSORCC_E_ENV, D_X008_TEMP, tmp && *tmp ? tmp : "/tmp", strerror(errno));
     /* An arena of its own, so that the folder is removed even when memory runs out. */
     Link l = {.k = k,
               .dir = dir,

@@ -469,8 +469,7 @@ tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_opti
     if (o) memcpy(&all, o, o->struct_size < sizeof all ? o->struct_size : sizeof all);
     if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts) || !values_ok(all.nsets, all.sets))
         return api_usage(m->ctx, "tensorcc_compile", "a dim or const without name or value");
-    if (all.threads < 0 || all.threads > 1024)
-        return api_usage(m->ctx, "tensorcc_compile", "threads must be from 0 (the pool's) to 1024");
+    if (all.threads < 0 || all.threads > 1024) return api_usage(m->ctx, "tensorcc_compile", "threads must be from 0 (the pool's) to 1024");
     if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS))
         return api_usage(m->ctx, "tensorcc_compile", "unknown flags");
     Make x = {.m = m, .o = &all, .k = api_kernel_new(m)};

@@ -37,8 +37,7 @@ static bool within(uint64_t at, uint64_t size, uint64_t n) { return at <= n && s
 
 static bool program_fits(const char *bytes, const Elf64_Ehdr *h, uint64_t n)
 {
-    if (h->e_phentsize != sizeof(Elf64_Phdr) || !within(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), n))
-        return false;
+    if (h->e_phentsize != sizeof(Elf64_Phdr) || !within(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), n)) return false;
     for (int i = 0; i < h->e_phnum; i++) {
         Elf64_Phdr p;
         memcpy(&p, bytes + h->e_phoff + (size_t)i * sizeof p, sizeof p);
@@ -50,8 +49,7 @@ static bool program_fits(const char *bytes, const Elf64_Ehdr *h, uint64_t n)
 static bool sections_fit(const char *bytes, const Elf64_Ehdr *h, uint64_t n)
 {
     if (!h->e_shoff) return true;
-    if (h->e_shentsize != sizeof(Elf64_Shdr) || !within(h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr), n))
-        return false;
+    if (h->e_shentsize != sizeof(Elf64_Shdr) || !within(h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr), n)) return false;
     for (int i = 0; i < h->e_shnum; i++) {
         Elf64_Shdr s;
         memcpy(&s, bytes + h->e_shoff + (size_t)i * sizeof s, sizeof s);
@@ -73,7 +71,5 @@ const char *elf_damage(const char *bytes, size_t n)
         print_seal(seal, bytes, n - SEAL_BYTES);
         return memcmp(end, seal, SEAL_BYTES) ? "it is damaged: its bytes are not the ones that were written" : NULL;
     }
-    return program_fits(bytes, &h, n) && sections_fit(bytes, &h, n)
-               ? NULL
-               : "it is damaged: parts that its header names are not there";
+    return program_fits(bytes, &h, n) && sections_fit(bytes, &h, n) ? NULL : "it is damaged: parts that its header names are not there";
 }

@@ -12,21 +12,10 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const char kernel_header[] __asm__("tensorcc_kernel_header");
 
-typedef enum Kind {
-    KIND_TE,
-    KIND_TILE,
-    KIND_LLVM,
-    KIND_ASM,
-    KIND_OBJ,
-    KIND_SO,
-    KIND_HEADER,
-    KIND_SCHEDULE,
-    KIND_STEPS,
-    KIND_SPACE,
-    KINDS
-} Kind;
-static const char *const kind_name[KINDS] = {"te", "tile",   "llvm",     "asm",   "obj",
-                                             "so", "header", "schedule", "steps", "space"};
+typedef enum Kind { KIND_TE, KIND_TILE, KIND_LLVM, KIND_ASM, KIND_OBJ, KIND_SO, KIND_HEADER,
+               KIND_SCHEDULE, KIND_STEPS, KIND_SPACE, KINDS } Kind;
+static const char *const kind_name[KINDS] = {"te", "tile", "llvm", "asm", "obj", "so", "header",
+                                            "schedule", "steps", "space"};
 
 void api_comment(Text *t, const char *margin, const char *s)
 {
@@ -128,12 +117,10 @@ static void emit_schedule(Emit *e, Text *t)
 {
     tensorcc_kernel *k = e->k;
     Diags d = {.mem = e->mem};
-    bool (*const show[])(Arena *, const SchedUse *, const TeOp *, Diags *, Text *) = {sched_filled, sched_steps,
-                                                                                      sched_space};
+    bool (*const show[])(Arena *, const SchedUse *, const TeOp *, Diags *, Text *) = {sched_filled, sched_steps, sched_space};
     bool ok = show[e->kind - KIND_SCHEDULE](e->mem, &k->use, k->op, &d, t);
     e->status = api_verdict(k->ctx, &d);
-    if (!ok && !e->status)
-        e->status = api_error(k->ctx, TENSORCC_E_BUG, D_X002_BUG, "scheduling", "no reason was given");
+    if (!ok && !e->status) e->status = api_error(k->ctx, TENSORCC_E_BUG, D_X002_BUG, "scheduling", "no reason was given");
 }
 
 static void emit(void *arg)

@@ -12,8 +12,7 @@ tensorcc_status api_object(tensorcc_kernel *k, Arena *mem, CgEmit kind, char **b
 tensorcc_status api_library(tensorcc_kernel *k, Arena *mem, char **bytes, size_t *n);
 void api_comment(Text *t, const char *margin, const char *s); /* lines of s, safe inside a C comment */
 /* ---- elf.c */
-void elf_seal(Arena *mem, char **bytes,
-              size_t *n); /* a library that was just linked: what tells damage goes to its end */
+void elf_seal(Arena *mem, char **bytes, size_t *n); /* a library that was just linked: what tells damage goes to its end */
 const char *elf_damage(const char *bytes, size_t n); /* why the dynamic linker should not see it; NULL: it may */
 
 #endif

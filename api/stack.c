@@ -1,5 +1,5 @@
-/* stack: work that recurses as deep as a program is nested runs on a stack of its own, since the calling thread's may
- * be small: a host's, or under a `ulimit -s`. It stays the same thread: what hangs on it (messages, callbacks, the
+/* stack: work that recurses as deep as a program is nested runs on a stack of its own, since the calling thread's may be
+ * small: a host's, or under a `ulimit -s`. It stays the same thread: what hangs on it (messages, callbacks, the
  * floating-point environment) is as if nothing had changed. */
 #define _GNU_SOURCE
 #include "api/api.h"
@@ -11,8 +11,7 @@
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||               \
-    __has_feature(thread_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 enum { SWITCHES = 0 }; /* a sanitizer knows the stacks that threads are made with */
 #else
 enum { SWITCHES = 1 };

@@ -132,8 +132,8 @@ static const char *target_of(App *a, const char *path)
 }
 
 typedef struct Beside { /* a file that is to be at another place */
-    int fd;             /* -1: none */
-    char *temp;         /* its name; NULL while it has none */
+    int fd;     /* -1: none */
+    char *temp; /* its name; NULL while it has none */
 } Beside;
 
 static char *folder_of(App *a, const char *path)
@@ -161,8 +161,7 @@ static const char *named_beside(App *a, const char *path, Beside *b)
     return NULL;
 }
 
-/* Written without a name, so that nothing is left when the process is killed; under one where the system has no such
- * files. */
+/* Written without a name, so that nothing is left when the process is killed; under one where the system has no such files. */
 static const char *write_beside(App *a, const Output *o, const char *path, Beside *b)
 {
     struct stat st;
@@ -227,8 +226,7 @@ int file_write(App *a, int n, const Output *out)
     struct stat st;
     const char *at = strcmp(out[failed].path, "-") ? out[failed].path : "<stdout>";
     bool there = *at != '<' && !stat(at, &st);
-    return cli_error_help(a, C015_WRITE,
-                          there ? "what is at that place is as it was" : "nothing was left at that place", at, why);
+    return cli_error_help(a, C015_WRITE, there ? "what is at that place is as it was" : "nothing was left at that place", at, why);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------------------------------

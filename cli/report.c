@@ -192,8 +192,7 @@ void cli_watch_crashes(App *a)
     const int sig[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     const char *tmp = getenv("TMPDIR");
     watched = a;
-    if (snprintf(crash_path, sizeof crash_path - 32, "%s/tcc-crash-", tmp && *tmp ? tmp : "/tmp") >=
-        (int)sizeof crash_path - 32)
+    if (snprintf(crash_path, sizeof crash_path - 32, "%s/tcc-crash-", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof crash_path - 32)
         strcpy(crash_path, "/tmp/tcc-crash-");
     sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof sig / sizeof *sig; i++) sigaction(sig[i], &sa, NULL);

@@ -81,8 +81,7 @@ static bool arity(Sema *s, const AstExpr *a, int want, const AstFn *fn)
     if (fn)
         fe_note_at(s, d, fn->name.span, "`%s` is defined here", a->text);
     else if (want < 4)
-        fe_help_at(s, d, "it is written `%s(%s)`", a->text,
-                   ir_streq(a->text, "clamp") ? "x, least, most" : as_written[want]);
+        fe_help_at(s, d, "it is written `%s(%s)`", a->text, ir_streq(a->text, "clamp") ? "x, least, most" : as_written[want]);
     return false;
 }
 

@@ -122,7 +122,7 @@ typedef struct Dim {
     bool has_range; /* written */
     int nhints;
     int64_t *hint;
-    int64_t value;    /* the size it is bound to, or -1: dynamic */
+    int64_t value; /* the size it is bound to, or -1: dynamic */
     int64_t multiple; /* its size is a multiple of this; 0: nothing is known */
     Span span;
 } Dim;

@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-/* ---- names and numbers
- * ------------------------------------------------------------------------------------------------
+/* ---- names and numbers ------------------------------------------------------------------------------------------------
  */
 static const char *list_loops(Apply *a, const PlanDef *d)
 {
     const char *s = "";
-    for (int i = 0; i < d->loop.n; i++) s = arena_printf(a->p->l->mem, "%s%s%s", s, i ? ", " : "", d->loop.at[i]->name);
+    for (int i = 0; i < d->loop.n; i++)
+        s = arena_printf(a->p->l->mem, "%s%s%s", s, i ? ", " : "", d->loop.at[i]->name);
     return s;
 }
 
@@ -83,8 +83,7 @@ bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int6
     return false;
 }
 
-/* ---- split, tile, fuse, order
- * -----------------------------------------------------------------------------------------
+/* ---- split, tile, fuse, order -----------------------------------------------------------------------------------------
  */
 static bool divides(Apply *a, Iter *it, int64_t f, Span s)
 {
@@ -181,8 +180,7 @@ static bool do_order(Apply *a, const SchedStmt *s)
 {
     PlanDef *d = apply_def(a, &s->subject);
     if (!d) return false;
-    Iter **order = NEW_ARRAY(a->p->l->mem, Iter *, d->loop.n + 1),
-         **named = NEW_ARRAY(a->p->l->mem, Iter *, s->nloops + 1);
+    Iter **order = NEW_ARRAY(a->p->l->mem, Iter *, d->loop.n + 1), **named = NEW_ARRAY(a->p->l->mem, Iter *, s->nloops + 1);
     for (int i = 0; i < s->nloops; i++) {
         named[i] = apply_loop(a, d, &s->loop[i]);
         if (!named[i]) return false;
@@ -200,8 +198,7 @@ static bool do_order(Apply *a, const SchedStmt *s)
     return legal_order(a, d, order, D_S110_ORDER) && apply_order(d, order);
 }
 
-/* ---- how a loop runs
- * ----------------------------------------------------------------------------------------------------
+/* ---- how a loop runs ----------------------------------------------------------------------------------------------------
  */
 static Iter *only_ref(Apply *a, const SchedStmt *s, PlanDef **d)
 {
@@ -268,8 +265,7 @@ static bool do_bind(Apply *a, const SchedStmt *s)
     return false;
 }
 
-/* ---- where a producer is computed
- * -----------------------------------------------------------------------------------------
+/* ---- where a producer is computed -----------------------------------------------------------------------------------------
  */
 static PlanDef *let_named(Apply *a, const AstName *name)
 {
@@ -311,8 +307,7 @@ static bool do_inline(Apply *a, const SchedStmt *s)
     return true;
 }
 
-/* ---- copies
- * ---------------------------------------------------------------------------------------------------------------
+/* ---- copies ---------------------------------------------------------------------------------------------------------------
  */
 static Tensor *tensor_named(Apply *a, const PlanDef *d, const AstName *name)
 {
@@ -347,8 +342,7 @@ static bool do_stage(Apply *a, const SchedStmt *s)
     for (int i = 0; i < nfactors; i++)
         if (!apply_number(a, s->layout.factor[i], "the factor", 1, APPLY_FACTOR_MAX, &g.factor[i])) return false;
     if (s->scope == STAGE_SHARED) {
-        diag_help(a->diags,
-                  diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
+        diag_help(a->diags, diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
                   "stage it in local memory");
         return false;
     }
@@ -376,8 +370,7 @@ static bool do_prefetch(Apply *a, const SchedStmt *s)
     return true;
 }
 
-/* ---- registers
- * --------------------------------------------------------------------------------------------------------------
+/* ---- registers --------------------------------------------------------------------------------------------------------------
  */
 static bool do_accum(Apply *a, const SchedStmt *s)
 {
@@ -484,16 +477,13 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         d->loop.at[n++] = it;
         tell(a, it, k->how[k->order[i]]);
         it->kernel = true;
-        if (it->how == LOOP_VECTOR)
-            it->width =
-                it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
+        if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
     }
     if (s->compose && loop[0]->kind == IT_INNER) loop[0]->tail = loop[0]->with->tail = TAIL_COMPOSE;
     return true;
 }
 
-/* ---- conditions
- * -----------------------------------------------------------------------------------------------------------
+/* ---- conditions -----------------------------------------------------------------------------------------------------------
  */
 static bool apply_all(Apply *a, int n, SchedStmt *const *s);
 
@@ -532,26 +522,11 @@ static bool do_later(Apply *a, const SchedStmt *s)
 }
 
 static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
-    [SS_TILE] = do_tile,
-    [SS_SPLIT] = do_split,
-    [SS_FUSE] = do_fuse,
-    [SS_ORDER] = do_order,
-    [SS_UNROLL] = do_unroll,
-    [SS_VECTORIZE] = do_vectorize,
-    [SS_PARALLEL] = do_parallel,
-    [SS_BIND] = do_bind,
-    [SS_AT] = do_at,
-    [SS_INLINE] = do_inline,
-    [SS_ROOT] = do_root,
-    [SS_STAGE] = do_stage,
-    [SS_ACCUM] = do_accum,
-    [SS_RFACTOR] = apply_rfactor,
-    [SS_ONLINE] = apply_online,
-    [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_later,
-    [SS_PREFETCH] = do_prefetch,
-    [SS_LAYOUT] = apply_layout,
-    [SS_SPECIALIZE] = do_specialize,
+    [SS_TILE] = do_tile,           [SS_SPLIT] = do_split,       [SS_FUSE] = do_fuse,         [SS_ORDER] = do_order,
+    [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
+    [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
+    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
+    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout,  [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };
 

@@ -167,8 +167,7 @@ bool sched_refuses_good(Bounds *b, const Ctx *ctx, const Question *q, const Expr
  * NULL when there is none. */
 Expr *sched_call_check(Bounds *b, const Ctx *ctx, const Question *q);
 
-/* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does
- * not */
+/* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does not */
 typedef void Wraps(void *to, const Expr *e, Expr *cond);
 void sched_find_wraps(Bounds *b, Wraps *found, void *to);
 

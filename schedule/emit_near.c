@@ -2,8 +2,7 @@
  * what is read there (`stage`), and prefetches. Each covers the region that one iteration needs. */
 #include "schedule/emit.h"
 
-/* ---- reading what was moved
- * -------------------------------------------------------------------------------------------
+/* ---- reading what was moved -------------------------------------------------------------------------------------------
  */
 static Expr *in_bounds(Lower *l, const Tensor *t, Expr *const *ix)
 {
@@ -63,8 +62,7 @@ Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
     return te_node(l->op, EX_SELECT, (DType)e->type, 3, (Expr *[]){in, r, other}, e->span);
 }
 
-/* ---- what each part reads
- * ---------------------------------------------------------------------------------------------
+/* ---- what each part reads ---------------------------------------------------------------------------------------------
  */
 static bool read_here(const Emit *e, const Tensor *t)
 {
@@ -96,8 +94,7 @@ static bool needed(const Emit *e, const PlanDef *c)
     return false;
 }
 
-/* ---- producers
- * ----------------------------------------------------------------------------------------------------------
+/* ---- producers ----------------------------------------------------------------------------------------------------------
  */
 static Iter *root_for(const PlanDef *d, const Var *v)
 {
@@ -210,8 +207,7 @@ void emit_producers(Emit *e, Iter *it)
     for (int i = 0; i < n; i++) near_uncover(here[i]);
 }
 
-/* ---- copies
- * ---------------------------------------------------------------------------------------------------------------
+/* ---- copies ---------------------------------------------------------------------------------------------------------------
  */
 static Expr *find_load(Expr *e, const Tensor *t, char *seen)
 {
@@ -231,13 +227,9 @@ static LoopKind copy_kind(const Emit *e, bool outermost)
     return outermost && e->l->threads > 1 && !e->l->in_parallel && !e->l->in_lanes ? LOOP_PARALLEL : LOOP_SERIAL;
 }
 
-static int copy_width(const Lower *l, const Tensor *t)
-{
-    return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2;
-}
+static int copy_width(const Lower *l, const Tensor *t) { return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2; }
 
-/* A copy for guarded reads that all give the same outside of the tensor holds that too, and is then read as it stands.
- */
+/* A copy for guarded reads that all give the same outside of the tensor holds that too, and is then read as it stands. */
 static bool hold_outside(Lower *l, const PlanStage *s, Region *g)
 {
     if (!g->other || (s->t->kind == TK_LET && !l->store[s->t->id])) return false;
@@ -255,8 +247,7 @@ static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf
     Loop *lp = NEW_ARRAY(l->mem, Loop, t->rank + 1);
     Expr **from = NEW_ARRAY(l->mem, Expr *, t->rank + 1), **to = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
     for (int i = 0; i < t->rank; i++) {
-        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), lin_sub(l, g->to[i], g->from[i]),
-                 at);
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), lin_sub(l, g->to[i], g->from[i]), at);
         from[i] = ix_op(l, EX_ADD, g->from[i], ix_var(l, lp[i].var));
         to[i] = lin_sub(l, from[i], g->lo[i]);
     }
@@ -297,8 +288,8 @@ static bool near(const Emit *e, const View *v, const Iter *it, int64_t most)
 
 static bool consecutive(const Emit *e, const View *v, const Iter *it) { return near(e, v, it, 1); }
 
-/* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1:
- * none. Blocks are then read along the one and stored along the other. */
+/* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1: none.
+ * Blocks are then read along the one and stored along the other. */
 static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->of->type].bits;
@@ -315,14 +306,14 @@ static bool by_rows(const Emit *e, const View *v, int i)
     return v->ix[i]->kind == IT_FUSED && !rows_joined(e, v->load, v->ix[i]);
 }
 
-typedef struct PackLoops {            /* of one panel */
-    Expr *panel, *base;               /* its number; places before it */
-    Expr **lo, **hi;                  /* by index of the pack, from its origin */
+typedef struct PackLoops { /* of one panel */
+    Expr *panel, *base; /* its number; places before it */
+    Expr **lo, **hi;    /* by index of the pack, from its origin */
     int lanes_over, width, innermost; /* width 0: no lanes */
 } PackLoops;
 
-/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of
- * the last index stand around all. */
+/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of the
+ * last index stand around all. */
 static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
 {
     Lower *l = e->l;
@@ -356,11 +347,7 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     l->in_lanes = was_lanes;
     for (int i = last; i >= 0; i--) {
         bool lanes = c->width && order[i] == c->lanes_over, apart = c->width && order[i] == last && !lanes;
-        rows_close_inner(e, &rows[order[i]],
-                         lanes   ? LOOP_VECTOR
-                         : apart ? LOOP_UNROLL
-                                 : LOOP_SERIAL,
-                         lanes ? c->width : 0);
+        rows_close_inner(e, &rows[order[i]], lanes ? LOOP_VECTOR : apart ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0);
         if (i != last) rows_close_outer(e, &rows[order[i]]);
     }
     rows_close_outer(e, &rows[last]);
@@ -402,8 +389,7 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     int n = v->nix, last = n - 1, over = turned(e, v);
     Loop panel;
     Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
-    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1),
-         **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
+    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1), **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
     low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), ix_int(l, 0),
              ix_op(l, EX_DIV, ix_op(l, EX_ADD, len[last], lin_sub(l, f, one)), f), at);
     Expr *number = ix_var(l, panel.var), *base = ix_op(l, EX_MUL, number, f);
@@ -467,11 +453,7 @@ static void stage_packed(Emit *e, const PlanStage *s)
     Lower *l = e->l;
     const SchedLayout *y = &s->from->layout;
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t,
-                .p = e->p,
-                .nix = y->n,
-                .factor = s->factor,
-                .ix = NEW_ARRAY(l->mem, Iter *, y->n + 1),
+    *v = (View){.of = s->t, .p = e->p, .nix = y->n, .factor = s->factor, .ix = NEW_ARRAY(l->mem, Iter *, y->n + 1),
                 .origin = NEW_ARRAY(l->mem, Expr *, y->n + 1)};
     v->load = find_load(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
     Expr **len = NEW_ARRAY(l->mem, Expr *, y->n + 1), **shape = NEW_ARRAY(l->mem, Expr *, 2 * y->n + 1);
@@ -485,8 +467,7 @@ static void stage_packed(Emit *e, const PlanStage *s)
         len[i] = lin_sub(l, g.to, g.from);
         if (s->copy) from[i] = ix_op(l, EX_ADD, root_low(l, v->ix[i]), g.from);
         size[i] = g.size;
-        shape[y->n - 1 - i] =
-            ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
+        shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
     }
     rank = y->n;
     for (int i = 0; i < y->n; i++)
@@ -515,8 +496,7 @@ static Expr **row_size(Lower *l, const PlanStage *s, const Region *g)
         size[last] = ix_op(l, EX_ADD, size[last], ix_int(l, s->factor[0]));
         return size;
     }
-    Expr *line = ix_int(l, s->factor[0] * 8 / bits),
-         *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
+    Expr *line = ix_int(l, s->factor[0] * 8 / bits), *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
     size[last] = ix_op(l, EX_MUL, ix_op(l, EX_DIV, up, line), line);
     return size;
 }
@@ -527,14 +507,11 @@ static void stage_plain(Emit *e, const PlanStage *s)
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
     Expr *other = hold_outside(l, s, &g) ? low_expr(l, g.other) : NULL;
-    *v = (View){.of = s->t,
-                .origin = g.lo,
-                .held = arena_dup(l->mem, &g, sizeof g),
-                .padded = other,
+    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .padded = other,
                 .layout = s->copy ? s->copy->layout[0] : NULL};
     Expr **size = row_size(l, s, &g);
-    v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size),
-                           size, s->from->span);
+    v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size), size,
+                           s->from->span);
     Nest n;
     Expr *when = open_if(e, &n);
     if (s->copy) {
@@ -563,8 +540,7 @@ void emit_copies(Emit *e, Iter *it)
     }
 }
 
-/* ---- prefetches
- * -----------------------------------------------------------------------------------------------------------
+/* ---- prefetches -----------------------------------------------------------------------------------------------------------
  */
 enum { LINE = 64, FEW = 16 };
 
@@ -612,8 +588,7 @@ static void fetch_tile(Emit *e, const PlanFetch *f)
     for (int i = first; i < d->loop.n; i++)
         if (!d->loop.at[i]->reduces) open[n++] = d->loop.at[i];
     for (int i = 0; i < n; i++) {
-        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), iter_nominal(e->p, open[i]),
-                 f->from->span);
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), iter_nominal(e->p, open[i]), f->from->span);
         open[i]->at = ix_var(l, lp[i].var);
     }
     bind_all(e);
@@ -650,6 +625,5 @@ static void fetch(Emit *e, const PlanFetch *f)
 void emit_fetches(Emit *e, Iter *it)
 {
     for (int i = 0; i < e->d->fetch.n; i++)
-        if (e->d->fetch.at[i].at == it && (e->part == PART_WHOLE || e->part == PART_UPDATE))
-            fetch(e, &e->d->fetch.at[i]);
+        if (e->d->fetch.at[i].at == it && (e->part == PART_WHOLE || e->part == PART_UPDATE)) fetch(e, &e->d->fetch.at[i]);
 }

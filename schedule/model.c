@@ -1,6 +1,5 @@
-/* model: the default as the text of a schedule. A template is filled with sizes from the machine's description; the
- * text goes the way of every other schedule, its proofs included. Where no template fits yet, contract.c and default.c
- * do.
+/* model: the default as the text of a schedule. A template is filled with sizes from the machine's description; the text
+ * goes the way of every other schedule, its proofs included. Where no template fits yet, contract.c and default.c do.
  *
  * Products: blocks of columns (l3), of terms (l1) and of rows (l2) around a register kernel, both operands packed where
  * that pays, the sums that wait between blocks of terms fetched ahead. Sizes: Goto & van de Geijn 2008, Low et al.
@@ -37,8 +36,7 @@ Blocks model_blocks(const Lower *l, const Product *p)
     b.split_k = p->k > b.kc + b.kc / 2;
     if (!b.split_k) b.kc = most(p->k, 1);
     b.mc = most(l2 / 2 / (b.kc * inner * p->bytes) / b.mr * b.mr, b.mr);
-    int64_t blocks =
-        most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
+    int64_t blocks = most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
     b.mc = round_up((m + blocks - 1) / blocks, b.mr);
     int64_t share = round_up((m + l->threads * 4 - 1) / (l->threads * 4), b.mr);
     bool by_columns = blocks == 1 && n >= 8 * l->threads * b.nr; /* threads share these, then */
@@ -86,7 +84,7 @@ typedef struct Match {
     const Work *w;
     const Expr *red;
     const Reduce *r;
-    const Expr *a, *b;   /* reads: by rows, by columns */
+    const Expr *a, *b; /* reads: by rows, by columns */
     bool copy_a, copy_b; /* not to be read by a kernel as they are: */
     bool wide_a, wide_b; /* converted first */
     Axis i, j, k;
@@ -219,8 +217,7 @@ static Blocks product_blocks(const Lower *l, const Match *m)
     Product p = {m->i.guess, m->j.guess, m->k.guess, 1, te_type[m->r->body->type].bits / 8};
     if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
     Blocks b = model_blocks(l, &p);
-    bool waits_apart =
-        m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
+    bool waits_apart = m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
     if (waits_apart && m->k.known && p.k <= 4 * b.kc) { /* sums that wait cost more than a panel out of l2 */
         b.kc = p.k;
         b.split_k = false;
@@ -251,8 +248,7 @@ static void parallel_text(Lower *l, const Match *m, const Blocks *b, const char 
     if (rows || jo) text_printf(out, "  parallel %s.%s;\n", C, rows ? io : jo);
 }
 
-/* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms.
- */
+/* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms. */
 static bool dots(const Lower *l, const Match *m)
 {
     const Var *k = m->k.var[m->k.n - 1];
@@ -266,10 +262,9 @@ static void dots_text(Lower *l, const Match *m, Text *out)
     const char *C = m->w->def->name, *i = m->i.var[0]->name, *j = m->j.var[0]->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     int64_t rows = most(m->i.guess, 1), cols = least(most((l->target->vregs - OPERANDS) / rows, 1), MOST);
-    const char *io = model_part(&n, i, "o"), *jo = model_part(&n, j, "o"), *ir = model_part(&n, i, "r"),
-               *jr = model_part(&n, j, "r");
-    text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows,
-                (long long)cols, io, jo, ir, jr);
+    const char *io = model_part(&n, i, "o"), *jo = model_part(&n, j, "o"), *ir = model_part(&n, i, "r"), *jr = model_part(&n, j, "r");
+    text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows, (long long)cols,
+                io, jo, ir, jr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with dot;\n", C, ir, C, jr, C, m->k.var[0]->name);
     if (l->threads > 1 && plan_work(l, m->w) >= 2e5) text_printf(out, "  parallel %s.%s;\n", C, jo);
 }
@@ -278,8 +273,7 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
 {
     const char *C = m->w->def->name, *j = m->j.var[0]->name, *k = m->k.var[0]->name, *jc = NULL, *js = j;
     Namer n = {.l = l, .w = m->w, .r = m->r};
-    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *jo = model_part(&n, j, "o"),
-               *jr = model_part(&n, j, "r");
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
     if (b->nc < m->j.guess) {
         jc = model_part(&n, j, "c");
         js = model_part(&n, j, "b");
@@ -311,20 +305,18 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     Namer n = {.l = l, .w = m->w, .r = m->r};
     const Var *lane = m->j.var[m->j.n - 1];
     bool pack_a = m->copy_a || m->wide_a || ((b.mr > 8 || is_large(l, m->a->load.t)) && m->j.guess >= 64);
-    bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N ||
-                  (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    bool pack_b = m->copy_b || m->wide_b || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
-    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"),
-               *im = model_part(&n, i, "m"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"),
-               *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
+               *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
     if (b.streams ? b.nc < m->j.guess : !m->j.known || m->j.guess > b.nc) {
         jc = model_part(&n, j, "c");
         js = model_part(&n, j, "b");
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
     }
-    text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr,
-                io, jo, im, jr);
+    text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo,
+                im, jr);
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n", C, im, b.mr, ii, ir);
     text_printf(out, "  order %s ", C);
     for (int x = 0; x < m->w->nix; x++)
@@ -333,21 +325,18 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
     bool once = m->i.known && m->i.guess <= b.mc; /* no later block of rows reads a panel again */
     if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C,
-                    once ? jo : ko, k, j, b.nr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once ? jo : ko, k, j, b.nr);
     if (pack_a)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k,
-                    i, b.mr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
     if (b.large) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
     parallel_text(l, m, &b, io, b.streams ? jc : jo, out);
     return true;
 }
 
-/* ---- recurrences along rows
- * ------------------------------------------------------------------------------------------ A row's steps wait for
- * each other; a few rows side by side fill the time. Not many: rows lie far apart, often by powers of two, and share
- * the sets of a cache. */
+/* ---- recurrences along rows ------------------------------------------------------------------------------------------
+ * A row's steps wait for each other; a few rows side by side fill the time. Not many: rows lie far apart, often by powers
+ * of two, and share the sets of a cache. */
 static bool scan_text(Lower *l, const Work *w, Text *out)
 {
     enum { ROWS = 4 };
@@ -357,13 +346,11 @@ static bool scan_text(Lower *l, const Work *w, Text *out)
     if (ix_guess(l, row->hi) < ROWS) return false;
     Namer n = {.l = l, .w = w};
     const char *ro = model_part(&n, row->name, "o"), *ri = model_part(&n, row->name, "i");
-    text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri,
-                d->name);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri, d->name);
     for (int i = 0; i < w->nix - 2; i++) text_printf(out, "%s, ", w->ix[i]->name);
     text_printf(out, "%s, %s, %s;\n  unroll %s.%s;\n", ro, d->seq->name, ri, d->name, ri);
     if (l->threads > 1 && plan_work(l, w) >= 2e5)
-        text_printf(out, "  parallel %s.%s;\n", d->name,
-                    w->nix > 2 && ix_guess(l, w->ix[0]->hi) >= 2 * l->threads ? w->ix[0]->name : ro);
+        text_printf(out, "  parallel %s.%s;\n", d->name, w->nix > 2 && ix_guess(l, w->ix[0]->hi) >= 2 * l->threads ? w->ix[0]->name : ro);
     return true;
 }
 
@@ -379,8 +366,7 @@ bool model_schedule(Lower *l, Text *out)
     Text how = {.mem = l->mem};
     if (left != 1) return false;
     bool product = !only->def->seq && match_product(l, only, &m) && m.j.guess >= target_lanes(l->target, 4) / 2;
-    if (!(product && product_text(l, &m, &how)) &&
-        !(only->def->seq ? scan_text(l, only, &how) : model_window(l, only, &how)))
+    if (!(product && product_text(l, &m, &how)) && !(only->def->seq ? scan_text(l, only, &how) : model_window(l, only, &how)))
         return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)

@@ -1,5 +1,5 @@
-/* replay: runs a fuzz target over saved inputs (files, or every file of a folder), as the normal suite does. Prints `N
- * passed, N failed`; an input that crashes ends the program. */
+/* replay: runs a fuzz target over saved inputs (files, or every file of a folder), as the normal suite does. Prints `N passed, N failed`; an
+ * input that crashes ends the program. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

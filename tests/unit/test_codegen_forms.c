@@ -272,8 +272,7 @@ static void turned(DType from, DType to, int w)
     for (int i = 0; i < COLUMNS; i++) text_printf(&s, "%sY%d: %s[N + 1, %d]", i ? ", " : "", i, b, columns[i] + 1);
     text_add(&s, ") {\n");
     for (int i = 0; i < COLUMNS; i++)
-        text_printf(&s, "  for k in 0..N vector %d { for j in 0..%d unroll { Y%d[k, j] = %s(X[j, k]) } }\n", w,
-                    columns[i], i, from == to ? "" : b);
+        text_printf(&s, "  for k in 0..N vector %d { for j in 0..%d unroll { Y%d[k, j] = %s(X[j, k]) } }\n", w, columns[i], i, from == to ? "" : b);
     text_add(&s, "}\n");
     Kernel k = compile(s.s, plain);
     run_sizes(&k, 5, 0);

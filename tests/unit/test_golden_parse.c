@@ -7,8 +7,9 @@
  * The schedules of tests/golden/apply/STATEMENT/NAME.sched are applied to the ops of apply/op.te. NAME.tile has the
  * program before the last statement and after it, NAME.err the reports. `ordered` in the first line sets the numerics.
  *
- * NAME.sched beside tests/golden/default/NAME.te is what the model writes for each of its ops (`# NAME=VALUE …` first:
- * sizes). That text, read again, makes the same program. With --update all are written anew. */
+ * NAME.sched beside tests/golden/default/NAME.te is what the model writes for each of its ops (`# NAME=VALUE …` first: sizes).
+ * That text, read again, makes the same program.
+ * With --update all are written anew. */
 #include "frontend/frontend.h"
 #include "frontend/sched.h"
 #include "schedule/schedule.h"
@@ -120,8 +121,7 @@ static TeOp *find_op(Arena *a, const char *folder, const char *name, const Given
     return NULL;
 }
 
-static const Target target = {
-    .name = "cpu", .vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32768, .l2 = 1 << 20, .cores = 4};
+static const Target target = {.name = "cpu", .vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32768, .l2 = 1 << 20, .cores = 4};
 
 static void assign(Arena *a, const Source *src, Diags *d, Text *out)
 {

@@ -4,8 +4,8 @@
  *   test_math           a sample in a few seconds
  *   test_math --full    every float for the functions of one f32, and 100 times as many others
  *
- * f32 results are compared with libm's double functions, whose error is below 2^-29 of an f32 unit; a part of the
- * sample and all of f64 with MPFR. */
+ * f32 results are compared with libm's double functions, whose error is below 2^-29 of an f32 unit; a part of the sample
+ * and all of f64 with MPFR. */
 #include "ir/num.h"
 #include "tests/unit/check.h"
 
@@ -325,62 +325,20 @@ static void specials(DType t)
         ExprOp op;
         double x, want;
     } one[] = {
-        {EX_EXP, -INFINITY, 0},
-        {EX_EXP, INFINITY, INFINITY},
-        {EX_EXP, NAN, NAN},
-        {EX_EXP, 0, 1},
-        {EX_EXP, -0.0, 1},
-        {EX_EXP, 1e30, INFINITY},
-        {EX_EXP, -1e30, 0},
-        {EX_EXP2, -INFINITY, 0},
-        {EX_EXP2, INFINITY, INFINITY},
-        {EX_EXP2, NAN, NAN},
-        {EX_EXP2, 10, 1024},
-        {EX_EXP2, -0.0, 1},
-        {EX_LOG, 0, -INFINITY},
-        {EX_LOG, -0.0, -INFINITY},
-        {EX_LOG, -1, NAN},
-        {EX_LOG, -INFINITY, NAN},
-        {EX_LOG, INFINITY, INFINITY},
-        {EX_LOG, NAN, NAN},
-        {EX_LOG, 1, 0},
-        {EX_LOG2, 0, -INFINITY},
-        {EX_LOG2, -0.0, -INFINITY},
-        {EX_LOG2, -2, NAN},
-        {EX_LOG2, INFINITY, INFINITY},
-        {EX_LOG2, NAN, NAN},
-        {EX_LOG2, 8, 3},
-        {EX_LOG2, 0.125, -3},
-        {EX_RSQRT, 0, INFINITY},
-        {EX_RSQRT, -0.0, -INFINITY},
-        {EX_RSQRT, INFINITY, 0},
-        {EX_RSQRT, -1, NAN},
-        {EX_RSQRT, NAN, NAN},
-        {EX_RSQRT, 4, 0.5},
-        {EX_TANH, INFINITY, 1},
-        {EX_TANH, -INFINITY, -1},
-        {EX_TANH, 0, 0},
-        {EX_TANH, -0.0, -0.0},
-        {EX_TANH, NAN, NAN},
-        {EX_ERF, INFINITY, 1},
-        {EX_ERF, -INFINITY, -1},
-        {EX_ERF, 0, 0},
-        {EX_ERF, -0.0, -0.0},
-        {EX_ERF, NAN, NAN},
-        {EX_SIGMOID, INFINITY, 1},
-        {EX_SIGMOID, -INFINITY, 0},
-        {EX_SIGMOID, 0, 0.5},
-        {EX_SIGMOID, -0.0, 0.5},
-        {EX_SIGMOID, NAN, NAN},
-        {EX_SIN, 0, 0},
-        {EX_SIN, -0.0, -0.0},
-        {EX_SIN, INFINITY, NAN},
-        {EX_SIN, -INFINITY, NAN},
-        {EX_SIN, NAN, NAN},
-        {EX_COS, 0, 1},
-        {EX_COS, -0.0, 1},
-        {EX_COS, INFINITY, NAN},
-        {EX_COS, -INFINITY, NAN},
+        {EX_EXP, -INFINITY, 0},   {EX_EXP, INFINITY, INFINITY},   {EX_EXP, NAN, NAN},       {EX_EXP, 0, 1},
+        {EX_EXP, -0.0, 1},        {EX_EXP, 1e30, INFINITY},       {EX_EXP, -1e30, 0},       {EX_EXP2, -INFINITY, 0},
+        {EX_EXP2, INFINITY, INFINITY}, {EX_EXP2, NAN, NAN},       {EX_EXP2, 10, 1024},      {EX_EXP2, -0.0, 1},
+        {EX_LOG, 0, -INFINITY},   {EX_LOG, -0.0, -INFINITY},      {EX_LOG, -1, NAN},        {EX_LOG, -INFINITY, NAN},
+        {EX_LOG, INFINITY, INFINITY}, {EX_LOG, NAN, NAN},         {EX_LOG, 1, 0},           {EX_LOG2, 0, -INFINITY},
+        {EX_LOG2, -0.0, -INFINITY}, {EX_LOG2, -2, NAN},           {EX_LOG2, INFINITY, INFINITY}, {EX_LOG2, NAN, NAN},
+        {EX_LOG2, 8, 3},          {EX_LOG2, 0.125, -3},           {EX_RSQRT, 0, INFINITY},  {EX_RSQRT, -0.0, -INFINITY},
+        {EX_RSQRT, INFINITY, 0},  {EX_RSQRT, -1, NAN},            {EX_RSQRT, NAN, NAN},     {EX_RSQRT, 4, 0.5},
+        {EX_TANH, INFINITY, 1},   {EX_TANH, -INFINITY, -1},       {EX_TANH, 0, 0},          {EX_TANH, -0.0, -0.0},
+        {EX_TANH, NAN, NAN},      {EX_ERF, INFINITY, 1},          {EX_ERF, -INFINITY, -1},  {EX_ERF, 0, 0},
+        {EX_ERF, -0.0, -0.0},     {EX_ERF, NAN, NAN},             {EX_SIGMOID, INFINITY, 1}, {EX_SIGMOID, -INFINITY, 0},
+        {EX_SIGMOID, 0, 0.5},     {EX_SIGMOID, -0.0, 0.5},        {EX_SIGMOID, NAN, NAN},   {EX_SIN, 0, 0},
+        {EX_SIN, -0.0, -0.0},     {EX_SIN, INFINITY, NAN},        {EX_SIN, -INFINITY, NAN}, {EX_SIN, NAN, NAN},
+        {EX_COS, 0, 1},           {EX_COS, -0.0, 1},              {EX_COS, INFINITY, NAN},  {EX_COS, -INFINITY, NAN},
         {EX_COS, NAN, NAN},
     };
     for (size_t i = 0; i < sizeof one / sizeof one[0]; i++) {
@@ -389,9 +347,8 @@ static void specials(DType t)
             printf("  %s %s(%g) = %g, not %g\n", te_type[t].name, name[one[i].op], one[i].x, got, one[i].want);
     }
     /* libm's pow follows C99; every pair of interesting values */
-    static const double v[] = {0,       1,   0.5, 2,  3,     4,      1.5,    2.5,      7,   1e-30,
-                               1e30,    0.9, 1.1, 33, 1e-40, 0x1p24, 0x1p53, INFINITY, NAN, 0x1.fffffep127,
-                               0x1p-149};
+    static const double v[] = {0,   1,   0.5, 2,  3,       4,     1.5,       2.5, 7, 1e-30, 1e30,
+                               0.9, 1.1, 33,  1e-40, 0x1p24, 0x1p53, INFINITY, NAN, 0x1.fffffep127, 0x1p-149};
     enum { N = sizeof v / sizeof v[0] };
     for (int i = 0; i < 2 * N; i++)
         for (int j = 0; j < 2 * N; j++) {
@@ -412,8 +369,7 @@ static void specials(DType t)
     CHECK(plain(t, num_op(EX_POWI, t, big, NULL)) == 1);
 }
 
-/* ---- agreement ----------------------------------------------------------------------------------------------------
- */
+/* ---- agreement ---------------------------------------------------------------------------------------------------- */
 /* Scalars, arrays of every length up to a few blocks, and in place: the same bits. */
 static void agreement(ExprOp op, DType t)
 {

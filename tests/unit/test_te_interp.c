@@ -116,11 +116,10 @@ static void test_contraction(void)
 /* What overflows f8e4m3 is NaN, through functions too; and what may be NaN is not bounded by clamp or tanh. */
 static void test_overflow(void)
 {
-    Prog *p =
-        prog("op f[K](X: f32[K]) -> (Y: f8e4m3[K], Z: i32[K], T: f32[K]) { Y[i] = pow(f8e4m3(0.125), f8e4m3(-448)) "
-             "\n let s[i] = f32(sum{k in 0..K,l in 0..K}(f8e4m3(k) * f8e4m3(l))) + X[i] * 0.0"
-             "\n Z[i] = i32(clamp(s[i], 1.0, 1.0))\n T[i] = tanh(s[i]) }",
-             NULL, "K=8");
+    Prog *p = prog("op f[K](X: f32[K]) -> (Y: f8e4m3[K], Z: i32[K], T: f32[K]) { Y[i] = pow(f8e4m3(0.125), f8e4m3(-448)) "
+                   "\n let s[i] = f32(sum{k in 0..K,l in 0..K}(f8e4m3(k) * f8e4m3(l))) + X[i] * 0.0"
+                   "\n Z[i] = i32(clamp(s[i], 1.0, 1.0))\n T[i] = tanh(s[i]) }",
+                   NULL, "K=8");
     if (!p) return;
     TeCheck result[5];
     int64_t index = 0;
@@ -240,9 +239,7 @@ static const Row rows[] = {
      "M=40 N=35"},
     /* what has no terms still has as many results as there are lanes */
     {"op f[M,N]() -> (Y: f32[M]) { Y[i] = sum{k in 0..i+1,q in 0..N}(prod{z in 0..0}(f32(k))) }", "M=40 N=3"},
-    {"op f[M,N]() -> (Y: f32[M]) { Y[i] = sum{q in 0..N,k in 0..i+1}(max{z in 0..q if z > 9}(f32(k)+1.0) > 0.0 ? 0.0 : "
-     "f32(k)) }",
-     "M=40 N=3"},
+    {"op f[M,N]() -> (Y: f32[M]) { Y[i] = sum{q in 0..N,k in 0..i+1}(max{z in 0..q if z > 9}(f32(k)+1.0) > 0.0 ? 0.0 : f32(k)) }", "M=40 N=3"},
     /* types of accumulators */
     {"op f[M,N,K](A: f16[M,K], B: f16[K,N]) -> (C: f16[M,N]) { C[i,j] = sum{k}(A[i,k]*B[k,j]) }", "M=3 N=40 K=50"},
     {"op f[M,N,K](A: bf16[M,K], B: bf16[K,N]) -> (C: bf16[M,N]) { C[i,j] = sum{k}(A[i,k]*B[k,j]) }", "M=3 N=4 K=50"},

@@ -206,8 +206,7 @@ static bool random_one(uint64_t seed)
     return ok;
 }
 
-/* The generator's programs live until the process ends (gen.c), so leaks mean nothing here. The address sanitizer asks.
- */
+/* The generator's programs live until the process ends (gen.c), so leaks mean nothing here. The address sanitizer asks. */
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return 1; }
 
