@@ -339,6 +339,43 @@ static void complete(const tensorcc_program *p, const IsaKernel *k, SimLaunch *l
     }
 }
 
+static double ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
+
+static void timing(const IsaMachine *m, const SimTiming *x, tensorcc_g9_timing *out)
+{
+    uint64_t warps = x->counter[SIM_WARP_CLOCKS];
+    *out = (tensorcc_g9_timing){.cycles = x->cycles,
+                                .ns = (double)x->cycles * 1000 / (double)m->chip_mhz,
+                                .mma_utilisation = x->pipe[IP_MMA],
+                                .occupancy = x->occupancy,
+                                .dram_bytes = (int64_t)(x->counter[SIM_DRAM_READ] + x->counter[SIM_DRAM_WRITE]),
+                                .blocks_per_multiprocessor = (int32_t)x->blocks_on_sm,
+                                .limited_by = sim_limit_name[x->limit],
+                                .waves = x->waves,
+                                .l1_hit_rate = ratio(x->counter[SIM_L1_HITS], x->counter[SIM_L1_SECTORS]),
+                                .l2_hit_rate = ratio(x->counter[SIM_L2_HITS], x->counter[SIM_L2_SECTORS]),
+                                .sectors_per_request =
+                                    ratio(x->counter[SIM_GLOBAL_SECTORS], x->counter[SIM_GLOBAL_REQUESTS]),
+                                .blocks = (int64_t)x->blocks,
+                                .blocks_timed = (int64_t)x->blocks_timed,
+                                .error = x->error};
+    _Static_assert((int)TENSORCC_G9_STALLS == (int)SIM_STALLS && (int)TENSORCC_G9_COUNTERS == (int)SIM_COUNTERS &&
+                       (int)TENSORCC_G9_PIPES == (int)IP_COUNT,
+                   "the tables of timings.def and isa.h");
+    for (int i = 0; i < SIM_STALLS; i++) {
+        out->stall[i] = ratio(x->stall[i], warps);
+        out->stall_name[i] = sim_stall_name[i];
+    }
+    for (int i = 0; i < SIM_COUNTERS; i++) {
+        out->counter[i] = x->counter[i];
+        out->counter_name[i] = sim_counter_name[i];
+    }
+    for (int i = 0; i < IP_COUNT; i++) {
+        out->pipe[i] = x->pipe[i];
+        out->pipe_name[i] = isa_pipe[i];
+    }
+}
+
 tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_options *o, int32_t nargs,
                                 const uint64_t *args, tensorcc_launch_result *out)
 {
@@ -347,6 +384,8 @@ tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_optio
     const IsaKernel *k = o && o->struct_size >= sizeof *o ? kernel_at(p, o->kernel) : NULL;
     if (!k || !out || out->struct_size < sizeof *out)
         return api_usage(c, "tensorcc_launch", "there is no such kernel, or struct_size is not set");
+    if (o->timing < TENSORCC_G9_UNTIMED || o->timing > TENSORCC_G9_ONLY_TIMED || (o->trace && !o->timing))
+        return api_usage(c, "tensorcc_launch", "there is no such way of timing, or a trace without timing");
     if (nargs != k->nparams || (nargs && !args))
         return api_usage(c, "tensorcc_launch", "the number of arguments is not the kernel's");
     uint8_t *params = malloc(k->param_bytes + 8);
@@ -359,7 +398,10 @@ tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_optio
                    .param_bytes = k->param_bytes,
                    .threads = o->threads > 0 ? o->threads : rt_usable_cpus(),
                    .checked = o->checked != 0,
-                   .budget = o->budget};
+                   .budget = o->budget,
+                   .timed = (SimTimed)o->timing};
+    IsaText trace = {0};
+    if (o->trace) l.trace = &trace;
     memcpy(l.grid, o->grid, sizeof l.grid);
     memcpy(l.block, o->block, sizeof l.block);
     memcpy(l.cluster, o->cluster, sizeof l.cluster);
@@ -379,6 +421,9 @@ tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_optio
         out->category[i] = r.by_category[i];
         out->category_name[i] = isa_category[i];
     }
+    timing(sim_device_machine(p->device->sim), &r.timing, &out->timing);
     free(params);
-    return ok ? TENSORCC_OK : fault(c, &r.fault);
+    tensorcc_status s = !ok ? fault(c, &r.fault) : o->trace ? api_blob(c, trace.s, trace.n, &out->trace) : TENSORCC_OK;
+    isa_text_free(&trace);
+    return s;
 }

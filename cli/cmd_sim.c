@@ -17,6 +17,7 @@ typedef struct Sim {
     Program p;            /* params, for what the commands share */
     tensorcc_address *address;
     uint64_t *arg;
+    bool complete; /* all blocks have run */
 } Sim;
 
 /* ---- kernel and sizes
@@ -234,6 +235,59 @@ static int make_arguments(App *a, Sim *s)
 
 static json_t *sizes(const uint32_t *v) { return json_pack("[i, i, i]", (int)v[0], (int)v[1], (int)v[2]); }
 
+static void put(json_t *to, const char *name, double x) { json_object_set_new(to, name, cli_number(x)); }
+
+static void count(json_t *to, const char *name, int64_t x)
+{
+    json_object_set_new(to, name, json_integer((json_int_t)x));
+}
+
+static void timing_json(App *a, const tensorcc_g9_timing *t)
+{
+    json_t *stalls = json_object(), *pipes = json_object(), *counters = json_object();
+    for (int i = 0; i < TENSORCC_G9_STALLS; i++) put(stalls, t->stall_name[i], t->stall[i]);
+    for (int i = 0; i < TENSORCC_G9_PIPES; i++) put(pipes, t->pipe_name[i], t->pipe[i]);
+    for (int i = 0; i < TENSORCC_G9_COUNTERS; i++) count(counters, t->counter_name[i], (int64_t)t->counter[i]);
+    count(a->result, "cycles", (int64_t)t->cycles);
+    put(a->result, "ns", t->ns);
+    put(a->result, "mma_utilisation", t->mma_utilisation);
+    count(a->result, "dram_bytes", t->dram_bytes);
+    put(a->result, "occupancy", t->occupancy);
+    count(a->result, "blocks_per_multiprocessor", t->blocks_per_multiprocessor);
+    json_object_set_new(a->result, "limited_by", cli_text(t->limited_by));
+    put(a->result, "waves", t->waves);
+    put(a->result, "l1_hit_rate", t->l1_hit_rate);
+    put(a->result, "l2_hit_rate", t->l2_hit_rate);
+    put(a->result, "sectors_per_request", t->sectors_per_request);
+    json_object_set_new(a->result, "stalls", stalls);
+    json_object_set_new(a->result, "pipes", pipes);
+    json_object_set_new(a->result, "counters", counters);
+    json_object_set_new(a->result, "extrapolated", json_boolean(t->blocks_timed < t->blocks));
+    count(a->result, "blocks", t->blocks);
+    count(a->result, "blocks_timed", t->blocks_timed);
+    put(a->result, "error_estimate", t->error);
+}
+
+static void timing_text(App *a, const tensorcc_g9_timing *t)
+{
+    printf("%llu cycles, %s\n", (unsigned long long)t->cycles, cli_duration(a, t->ns));
+    if (t->blocks_timed < t->blocks)
+        printf("  extrapolated from %lld of %lld blocks, estimated error %.1f%%; --exact times all\n",
+               (long long)t->blocks_timed, (long long)t->blocks, 100 * t->error);
+    printf("  %.1f waves, %d blocks at once on a multiprocessor (limited by %s), occupancy %.0f%%\n", t->waves,
+           (int)t->blocks_per_multiprocessor, t->limited_by, 100 * t->occupancy);
+    printf("  DRAM %s, %.1f GB/s; hits: L1 %.0f%%, L2 %.0f%%; %.1f sectors a request\n",
+           cli_si(a, (double)t->dram_bytes, "B"), t->ns > 0 ? (double)t->dram_bytes / t->ns : 0, 100 * t->l1_hit_rate,
+           100 * t->l2_hit_rate, t->sectors_per_request);
+    printf("  a warp's clocks:");
+    for (int i = 0; i < TENSORCC_G9_STALLS; i++)
+        if (t->stall[i] >= 0.0005) printf(" %s %.1f%%", t->stall_name[i], 100 * t->stall[i]);
+    printf("\n  pipes:");
+    for (int i = 0; i < TENSORCC_G9_PIPES; i++)
+        if (t->pipe[i] >= 0.0005) printf(" %s %.1f%%", t->pipe_name[i], 100 * t->pipe[i]);
+    printf("\n");
+}
+
 static void report(App *a, const Sim *s, const tensorcc_launch_result *r)
 {
     tensorcc_device_info info = {.struct_size = sizeof info};
@@ -251,12 +305,24 @@ static void report(App *a, const Sim *s, const tensorcc_launch_result *r)
     json_object_set_new(a->result, "thread_instructions", json_integer((json_int_t)r->thread_instructions));
     json_object_set_new(a->result, "by_category", categories);
     json_object_set_new(a->result, "host_ns", cli_number(r->ns));
+    if (r->timing.cycles) timing_json(a, &r->timing);
     if (a->json) return;
     printf("%s on %s: grid %u,%u,%u block %u,%u,%u: %llu warp instructions in %s, %s\n", s->kernel.name, info.name,
            r->grid[0], r->grid[1], r->grid[2], r->block[0], r->block[1], r->block[2],
            (unsigned long long)r->warp_instructions, cli_duration(a, r->ns), cli_si(a, rate, "instructions/s"));
     for (int i = 0; i < TENSORCC_G9_CATEGORIES; i++)
         if (r->category[i]) printf("  %12llu %s\n", (unsigned long long)r->category[i], r->category_name[i]);
+    if (r->timing.cycles) timing_text(a, &r->timing);
+}
+
+static int write_trace(App *a, tensorcc_blob *trace)
+{
+    if (!trace) return OK;
+    int rc = file_write(
+        a, 1,
+        &(Output){.path = value_of(a, O_TRACE), .bytes = tensorcc_blob_data(trace), .n = tensorcc_blob_size(trace)});
+    tensorcc_blob_free(trace);
+    return rc;
 }
 
 static int launch(App *a, Sim *s)
@@ -271,11 +337,23 @@ static int launch(App *a, Sim *s)
     if (!rc) rc = args_int(a, O_SHARED, 0, 1 << 24, &shared);
     if (!rc) rc = args_int(a, O_BUDGET, 1, INT64_MAX, &budget);
     if (rc) return rc;
+    for (int i = 0; i < 2; i++) {
+        OptionId needs = i ? O_TRACE : O_EXACT;
+        if (given(a, needs) && !given(a, O_TIMING)) return cli_error(a, C049_NEEDS, args_option_name(needs), "timing");
+    }
+    if (given(a, O_TIMING)) {
+        o.timing = given(a, O_EXACT)    ? TENSORCC_G9_TIMED
+                   : given(a, O_OUTPUT) ? TENSORCC_G9_EXTRAPOLATE
+                                        : TENSORCC_G9_ONLY_TIMED;
+        o.trace = given(a, O_TRACE);
+    }
     o.threads = (int32_t)threads;
     o.shared = (uint32_t)shared;
     o.budget = (uint64_t)budget;
     rc = cli_status(a, tensorcc_launch(s->program, &o, s->p.nparams, s->arg, &r));
     report(a, s, &r);
+    s->complete = o.timing != TENSORCC_G9_ONLY_TIMED || r.timing.blocks_timed == r.timing.blocks;
+    if (!rc) rc = write_trace(a, r.trace);
     if (o.checked) json_object_set_new(a->result, "check", cli_text(rc ? "fail" : "pass"));
     return rc;
 }
@@ -285,7 +363,7 @@ static int results(App *a, Sim *s)
     int rc = OK;
     for (int i = 0; i < s->p.nparams && !rc; i++) {
         Param *q = &s->p.param[i];
-        bool result = !q->is.scalar && (q->output || !q->spec.kind);
+        bool result = s->complete && !q->is.scalar && (q->output || !q->spec.kind);
         if (result) rc = cli_status(a, tensorcc_device_read(s->device, q->data, s->address[i], (uint64_t)q->bytes));
         if (!rc && result && !q->output && !a->json) rc = param_print(a, q);
     }

@@ -136,8 +136,8 @@ TENSORCC_API int64_t tensorcc_kernel_default(const tensorcc_kernel *k, int32_t i
  * has an entry per dim: on entry a known size or -1; on return what follows (a dim that cannot be found keeps -1). A
  * contradiction is an error with a diagnostic. */
 TENSORCC_API tensorcc_status tensorcc_kernel_infer(tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes);
-/* A dynamic dim has this size in all runs from now on, not while one is under way: for a dim that no shape tells, as H in
- * `where E % H == 0`. Machine code stays as it is. */
+/* A dynamic dim has this size in all runs from now on, not while one is under way: for a dim that no shape tells, as H
+ * in `where E % H == 0`. Machine code stays as it is. */
 TENSORCC_API tensorcc_status tensorcc_kernel_fix(tensorcc_kernel *k, const char *dim, int64_t size);
 TENSORCC_API tensorcc_status tensorcc_kernel_shape(tensorcc_kernel *k, int32_t param, const int64_t *sizes,
                                                    int64_t *shape);
@@ -291,8 +291,33 @@ typedef struct tensorcc_launch_options {
     int32_t threads;                        /* of the host; 0: as many as may be used. Results do not depend on it */
     int32_t checked;                        /* uninitialised values, bounds of allocations, races are faults too */
     uint64_t budget;                        /* instructions of a warp; 0: 2^30 */
+    int32_t timing;                         /* a tensorcc_g9_timed; not with `checked` */
+    int32_t trace;                          /* timing: the result has a trace */
 } tensorcc_launch_options;
-enum { TENSORCC_G9_CATEGORIES = 9 };
+typedef enum tensorcc_g9_timed {
+    TENSORCC_G9_UNTIMED,
+    TENSORCC_G9_TIMED,       /* every block is timed */
+    TENSORCC_G9_EXTRAPOLATE, /* of a large uniform launch, some blocks are timed; all run */
+    TENSORCC_G9_ONLY_TIMED   /* so, but blocks that are not timed do not run: memory lacks what they write */
+} tensorcc_g9_timed;
+enum { TENSORCC_G9_CATEGORIES = 9, TENSORCC_G9_STALLS = 13, TENSORCC_G9_COUNTERS = 16, TENSORCC_G9_PIPES = 11 };
+typedef struct tensorcc_g9_timing {   /* docs/timing.md */
+    uint64_t cycles;                  /* 0: the launch was not timed */
+    double ns;                        /* cycles at the machine's clock */
+    double stall[TENSORCC_G9_STALLS]; /* shares of the clocks of all warps, together 1 */
+    const char *stall_name[TENSORCC_G9_STALLS];
+    uint64_t counter[TENSORCC_G9_COUNTERS];
+    const char *counter_name[TENSORCC_G9_COUNTERS];
+    double pipe[TENSORCC_G9_PIPES]; /* shares of all clocks in which a pipe was busy */
+    const char *pipe_name[TENSORCC_G9_PIPES];
+    double mma_utilisation, occupancy; /* occupancy: resident warps by the most, on average */
+    int64_t dram_bytes;
+    int32_t blocks_per_multiprocessor; /* at once */
+    const char *limited_by;            /* what keeps more blocks away */
+    double waves, l1_hit_rate, l2_hit_rate, sectors_per_request;
+    int64_t blocks, blocks_timed; /* fewer timed: the rest is extrapolated */
+    double error;                 /* estimated, relative; 0 when all blocks were timed */
+} tensorcc_g9_timing;
 typedef struct tensorcc_launch_result {
     uint32_t struct_size;
     uint32_t grid[3], block[3], cluster[3]; /* as launched */
@@ -300,6 +325,8 @@ typedef struct tensorcc_launch_result {
     uint64_t category[TENSORCC_G9_CATEGORIES];
     const char *category_name[TENSORCC_G9_CATEGORIES];
     double ns; /* of the host */
+    tensorcc_g9_timing timing;
+    tensorcc_blob *trace; /* NULL unless asked for; Chrome's trace events, the caller's */
 } tensorcc_launch_result;
 /* args: one per parameter, an address or a scalar's bits in the low end. A fault is a diagnostic that says instruction,
  * block, thread and source line, and TENSORCC_E_INPUT. */

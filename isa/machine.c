@@ -352,6 +352,11 @@ bool isa_machine_check(IsaMachine *m, IsaErrors *e)
     demand(e, power_of_2(m->l2_line), "l2.line", "is no power of 2");
     demand(e, m->l1_sector <= m->l1_line && m->l1_line % m->l1_sector == 0, "l1.sector", "does not divide l1.line");
     demand(e, m->l2_sector <= m->l2_line && m->l2_line % m->l2_sector == 0, "l2.sector", "does not divide l2.line");
+    demand(e, m->l2_line == m->l1_line, "l2.line", "is not l1.line");
+    demand(e, m->l2_sector == m->l1_sector, "l2.sector", "is not l1.sector");
+    demand(e, m->l1_line <= 32 * m->l1_sector, "l1.sector", "is less than 1/32 of l1.line");
+    demand(e, m->l2_line % m->l2_width == 0 || m->l2_width % m->l2_sector == 0, "l2.width",
+           "neither divides l2.line nor is a multiple of l2.sector");
     demand(e, m->l1_bytes % (m->l1_line * m->l1_ways) == 0, "l1.ways",
            "l1.bytes is no multiple of l1.line times l1.ways");
     demand(e, m->l2_bytes % (m->l2_line * m->l2_ways) == 0, "l2.ways",

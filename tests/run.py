@@ -34,6 +34,8 @@ def steps(quick):
         out.append(("benchmarks", [PY, "tests/bench/test_bench.py", "--lib", "build/libtensorcc.so"], 300))
     if (ROOT / "tests/g9/test_examples.py").exists():
         out.append(("g9 examples", [PY, "tests/g9/test_examples.py", "--tcc", "build/tcc"], 300))
+    if (ROOT / "tests/g9/test_timing.py").exists():
+        out.append(("g9 timing", [PY, "tests/g9/test_timing.py", "--tcc", "build/tcc"], 300))
     if ACCEPT.exists():
         runs = [("cpu", "default", []), ("cpu", "none", ["--small"]), ("interp", "default", ["--small"]), ("interp", "none", ["--small"]),
                 ("cpu", "auto", [])]

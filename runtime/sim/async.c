@@ -212,6 +212,7 @@ SimNext sim_exec_bulk(SimWarp *w, const SimInst *in, uint64_t mask)
         if (!s) return SIM_STOP;
         memcpy(load ? s : g, load ? g : s, 16);
     }
+    if (w->block->cluster->timed) sim_time_touch(w, global, bytes);
     if (load && !complete(w, in, word(w, in, 2, 0), bytes)) return SIM_STOP;
     return SIM_GO;
 }
@@ -258,6 +259,9 @@ static bool tile_row(SimWarp *w, const SimInst *in, const TileMap *t, const int6
                      uint32_t shared)
 {
     bool load = in->in.op == G9_TILEG2S;
+    int64_t lo = from[0] > 0 ? from[0] : 0, hi = from[0] + t->box[0] < t->size[0] ? from[0] + t->box[0] : t->size[0];
+    if (w->block->cluster->timed && inside && lo < hi)
+        sim_time_touch(w, row + (uint64_t)lo * t->element, (uint32_t)(hi - lo) * t->element);
     for (uint32_t i = 0; i < t->box[0]; i++) {
         int64_t x = from[0] + i;
         bool there = inside && x >= 0 && x < t->size[0];

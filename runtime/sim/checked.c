@@ -12,14 +12,8 @@
 /* ---- registers
  * --------------------------------------------------------------------------------------------------------- */
 
-static int flex_form(const IsaInst *in, const IsaOperand *o)
-{
-    return isa_flex(in) != o ? IFORM_REG : in->form >= IFORM_IMM2 ? in->form - 3 : in->form;
-}
-
 static bool lanes_have(SimWarp *w, const SimInst *in, uint32_t reg, int n, uint64_t mask)
 {
-    if (reg == ISA_RZ) return true;
     for (uint32_t i = reg; i < reg + (uint32_t)n; i++) {
         uint64_t lacks = mask & ~w->init[i];
         if (!lacks) continue;
@@ -31,7 +25,6 @@ static bool lanes_have(SimWarp *w, const SimInst *in, uint32_t reg, int n, uint6
 
 static bool uniforms_have(SimWarp *w, const SimInst *in, uint32_t reg, int n)
 {
-    if (reg == ISA_URZ) return true;
     for (uint32_t i = reg; i < reg + (uint32_t)n; i++)
         if (!(w->uinit >> i & 1)) return sim_fault(w, in, SIM_UNINITIALISED, -1, 0, "ur%u was never written", i), false;
     return true;
@@ -54,31 +47,17 @@ static uint64_t lanes_that_read(const SimWarp *w, const SimInst *in, int slot, u
 
 static bool operand_has(SimWarp *w, const SimInst *in, const IsaOperand *o, uint64_t mask)
 {
-    const IsaInst *i = &in->in;
-    int form = flex_form(i, o), lanes = w->block->cluster->run->lanes;
-    switch (o->kind) {
-    case IO_PREDS: return predicate_has(w, in, i->p[o->slot], mask);
-    case IO_REG:
-    case IO_FLEX:
-    case IO_UREG:
-    case IO_UFLEX:
-        if ((o->flags & IOF_WRITE) || form == IFORM_IMM || form == IFORM_BANK) return true;
-        if (o->kind == IO_UREG || o->kind == IO_UFLEX || form == IFORM_UREG)
-            return uniforms_have(w, in, i->r[o->slot], isa_width(i, o, lanes));
-        return lanes_have(w, in, i->r[o->slot], isa_width(i, o, lanes), lanes_that_read(w, in, o->slot, mask));
-    case IO_GLOBAL:
-    case IO_GLOBALH:
-        if (i->r[IS_B] == ISA_URZ) return lanes_have(w, in, i->r[o->slot], 2, mask);
-        return uniforms_have(w, in, i->r[IS_B], 2) && lanes_have(w, in, i->r[o->slot], 1, mask);
-    case IO_GLOBAL1: return lanes_have(w, in, i->r[o->slot], 2, mask);
-    case IO_SHARED: return uniforms_have(w, in, i->r[IS_B], 1) && lanes_have(w, in, i->r[o->slot], 1, mask);
-    case IO_SHARED1:
-    case IO_SHAREDD:
-    case IO_LOCAL:
-    case IO_CONST:
-    case IO_PARAM: return lanes_have(w, in, i->r[o->slot], 1, mask);
-    default: return true;
+    SimSpan span[2];
+    int n = sim_spans(&in->in, o, w->block->cluster->run->lanes, span);
+    if (o->flags & IOF_WRITE) return true;
+    for (int i = 0; i < n; i++) {
+        bool has = span[i].bank == SPAN_PRED ? predicate_has(w, in, span[i].first, mask)
+                   : span[i].bank == SPAN_UREG
+                       ? uniforms_have(w, in, span[i].first, span[i].n)
+                       : lanes_have(w, in, span[i].first, span[i].n, lanes_that_read(w, in, o->slot, mask));
+        if (!has) return false;
     }
+    return true;
 }
 
 bool sim_check_reads(SimWarp *w, const SimInst *in, uint64_t mask)
@@ -93,15 +72,15 @@ bool sim_check_reads(SimWarp *w, const SimInst *in, uint64_t mask)
 void sim_mark_writes(SimWarp *w, const SimInst *in, uint64_t mask)
 {
     const IsaInst *i = &in->in;
-    int lanes = w->block->cluster->run->lanes;
+    SimSpan span[2];
     for (const IsaOperand *o = isa_row[i->op].operand; o->kind; o++) {
-        if (!(o->flags & IOF_WRITE)) continue;
-        uint32_t r = i->r[o->slot], n = (uint32_t)isa_width(i, o, lanes);
-        if (o->kind == IO_PRED)
-            w->pinit[i->p[o->slot]] |= mask;
-        else if (o->kind == IO_UREG && r != ISA_URZ)
+        if (!(o->flags & IOF_WRITE) || !sim_spans(i, o, w->block->cluster->run->lanes, span)) continue;
+        uint32_t r = span->first, n = span->n;
+        if (span->bank == SPAN_PRED)
+            w->pinit[r] |= mask;
+        else if (span->bank == SPAN_UREG)
             w->uinit |= ((UINT64_C(1) << n) - 1) << r;
-        else if (o->kind == IO_REG && r != ISA_RZ)
+        else
             for (uint32_t k = r; k < r + n; k++) w->init[k] |= mask;
     }
     for (unsigned k = 0; i->op == G9_R2P && k < 7; k++)

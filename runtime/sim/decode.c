@@ -75,6 +75,44 @@ static SimSource source(Decoder *d, const SimInst *s, const IsaOperand *o)
     return x;
 }
 
+int sim_spans(const IsaInst *in, const IsaOperand *o, int lanes, SimSpan *out)
+{
+    int form = isa_flex(in) == o ? form_of(in) : IFORM_REG, n = 0;
+    uint8_t r = in->r[o->slot < IS_SLOTS ? o->slot : 0];
+    switch (o->kind) {
+    case IO_PRED:
+    case IO_PREDS: out[n++] = (SimSpan){SPAN_PRED, in->p[o->slot] & 7, 1}; break;
+    case IO_UREG:
+    case IO_UFLEX:
+        if (form != IFORM_IMM && form != IFORM_BANK)
+            out[n++] = (SimSpan){SPAN_UREG, r, (uint8_t)isa_width(in, o, lanes)};
+        break;
+    case IO_REG:
+    case IO_FLEX:
+        if (form != IFORM_IMM && form != IFORM_BANK)
+            out[n++] = (SimSpan){form == IFORM_UREG ? SPAN_UREG : SPAN_REG, r, (uint8_t)isa_width(in, o, lanes)};
+        break;
+    case IO_GLOBAL:
+    case IO_GLOBALH:
+        if (in->r[IS_B] != ISA_URZ) out[n++] = (SimSpan){SPAN_UREG, in->r[IS_B], 2};
+        out[n++] = (SimSpan){SPAN_REG, r, in->r[IS_B] == ISA_URZ ? 2 : 1};
+        break;
+    case IO_GLOBAL1: out[n++] = (SimSpan){SPAN_REG, r, 2}; break;
+    case IO_SHARED: out[n++] = (SimSpan){SPAN_UREG, in->r[IS_B], 1}; /* fall through */
+    case IO_SHARED1:
+    case IO_SHAREDD:
+    case IO_LOCAL:
+    case IO_CONST:
+    case IO_PARAM: out[n++] = (SimSpan){SPAN_REG, r, 1}; break;
+    default: break;
+    }
+    static const uint8_t none[] = {[SPAN_REG] = ISA_RZ, [SPAN_UREG] = ISA_URZ, [SPAN_PRED] = ISA_PT};
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (out[i].first != none[out[i].bank]) out[kept++] = out[i];
+    return kept;
+}
+
 static void decode(Decoder *d, uint32_t i, SimInst *s)
 {
     const SimRun *r = d->run;

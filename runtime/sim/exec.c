@@ -295,7 +295,8 @@ static uint64_t special(const SimWarp *w, uint32_t which, int lane, uint64_t mas
     case ISR_MASK_GT: return w->all & ~(one | (one - 1));
     case ISR_MASK_GE: return w->all & ~(one - 1);
     case ISR_ACTIVE: return mask;
-    case ISR_CLOCK: return w->count;
+    case ISR_SM: return b->sm;
+    case ISR_CLOCK: return b->cluster->timed ? w->now : w->count;
     case ISR_SHARED: return r->shared_bytes;
     case ISR_LAUNCH: return r->serial;
     default: return 0;
@@ -480,7 +481,7 @@ SimExec *sim_exec(const IsaInst *in)
 {
     /* By opcode; every row of the table must have its line, which the assertion counts. */
     static SimExec *const by_op[G9_COUNT] = {
-#define RUNS(ID, name) [G9_##ID] = sim_exec_##name,
+#define RUNS(ID, name, timing) [G9_##ID] = sim_exec_##name,
 #include "runtime/sim/execs.def"
 #undef RUNS
     };
@@ -488,7 +489,7 @@ SimExec *sim_exec(const IsaInst *in)
 }
 
 enum {
-#define RUNS(ID, name) LINE_##ID,
+#define RUNS(ID, name, timing) LINE_##ID,
 #include "runtime/sim/execs.def"
 #undef RUNS
     LINES

@@ -26,8 +26,7 @@ void sim_unload(SimProgram *p) { free(p); }
 /* ---- what a launch needs
  * ----------------------------------------------------------------------------------------------------- */
 
-static bool refuse(SimResult *out, SimFaultKind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static bool refuse(SimResult *out, SimFaultKind kind, const char *fmt, ...)
+bool sim_refuse(SimResult *out, SimFaultKind kind, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -47,30 +46,32 @@ static bool sizes(SimRun *r, const SimLaunch *l, SimResult *out)
         r->block[i] = l->block[i] ? l->block[i] : k->block[i];
         r->cluster[i] = l->cluster[i] ? l->cluster[i] : k->cluster[i] ? k->cluster[i] : 1;
         if (!r->grid[i] || r->grid[i] > INT32_MAX)
-            return refuse(out, SIM_BAD_LAUNCH, "the grid's %c is %u", axis[i], r->grid[i]);
+            return sim_refuse(out, SIM_BAD_LAUNCH, "the grid's %c is %u", axis[i], r->grid[i]);
         if (!r->block[i] || r->block[i] > 65536)
-            return refuse(out, SIM_BAD_LAUNCH, "the block's %c is %u", axis[i], r->block[i]);
+            return sim_refuse(out, SIM_BAD_LAUNCH, "the block's %c is %u", axis[i], r->block[i]);
         if (k->block[0] && r->block[i] != k->block[i])
-            return refuse(out, SIM_BAD_LAUNCH, "%.60s needs blocks whose %c is %u, not %u", k->name, axis[i],
-                          k->block[i], r->block[i]);
+            return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s needs blocks whose %c is %u, not %u", k->name, axis[i],
+                              k->block[i], r->block[i]);
         if (k->cluster[0] && r->cluster[i] != k->cluster[i])
-            return refuse(out, SIM_BAD_LAUNCH, "%.60s needs clusters whose %c is %u, not %u", k->name, axis[i],
-                          k->cluster[i], r->cluster[i]);
+            return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s needs clusters whose %c is %u, not %u", k->name, axis[i],
+                              k->cluster[i], r->cluster[i]);
         if (r->cluster[i] > 64 || r->grid[i] % r->cluster[i])
-            return refuse(out, SIM_BAD_LAUNCH, "the grid's %c, %u, is no multiple of the cluster's, %u", axis[i],
-                          r->grid[i], r->cluster[i]);
+            return sim_refuse(out, SIM_BAD_LAUNCH, "the grid's %c, %u, is no multiple of the cluster's, %u", axis[i],
+                              r->grid[i], r->cluster[i]);
         r->clusters[i] = r->grid[i] / r->cluster[i];
     }
+    if (l->timed && l->checked)
+        return sim_refuse(out, SIM_BAD_LAUNCH, "a launch is checked or timed, not both at once");
     uint64_t threads = (uint64_t)r->block[0] * r->block[1] * r->block[2],
              blocks = (uint64_t)r->cluster[0] * r->cluster[1] * r->cluster[2];
     if (threads > (uint64_t)m->sm_threads)
-        return refuse(out, SIM_BAD_LAUNCH, "a block of %llu threads; %.40s has blocks of at most %lld",
-                      (unsigned long long)threads, m->name, (long long)m->sm_threads);
+        return sim_refuse(out, SIM_BAD_LAUNCH, "a block of %llu threads; %.40s has blocks of at most %lld",
+                          (unsigned long long)threads, m->name, (long long)m->sm_threads);
     if (blocks > (uint64_t)m->chip_cluster)
-        return refuse(out, SIM_BAD_LAUNCH, "a cluster of %llu blocks; %.40s has clusters of at most %lld",
-                      (unsigned long long)blocks, m->name, (long long)m->chip_cluster);
+        return sim_refuse(out, SIM_BAD_LAUNCH, "a cluster of %llu blocks; %.40s has clusters of at most %lld",
+                          (unsigned long long)blocks, m->name, (long long)m->chip_cluster);
     if ((uint64_t)r->clusters[0] * r->clusters[1] > UINT64_MAX / 2 / r->clusters[2])
-        return refuse(out, SIM_BAD_LAUNCH, "the grid is too large");
+        return sim_refuse(out, SIM_BAD_LAUNCH, "the grid is too large");
     r->threads_in_block = (uint32_t)threads;
     r->cluster_blocks = (int)blocks;
     r->lanes = (int)m->chip_warp;
@@ -83,33 +84,37 @@ static int64_t blocks_on_sm(const SimRun *r)
 {
     const IsaMachine *m = &r->device->machine;
     int64_t per_warp = (r->kernel->registers * m->chip_warp + m->sm_unit - 1) / m->sm_unit * m->sm_unit;
-    int64_t warps = (r->nwarps + m->sm_subcores - 1) / m->sm_subcores, n = m->sm_blocks, x;
+    int64_t n = m->sm_blocks, x;
     int64_t shared = (r->shared_bytes + m->shared_unit - 1) / m->shared_unit * m->shared_unit;
     if ((x = m->sm_warps / r->nwarps) < n) n = x;
-    if (per_warp && (x = m->sm_registers / m->sm_subcores / per_warp / warps) < n) n = x;
+    if (per_warp && (x = m->sm_registers / m->sm_subcores / per_warp * m->sm_subcores / r->nwarps) < n) n = x;
     if (shared && (x = m->shared_bytes / shared) < n) n = x;
     return n;
 }
 
 static bool prepare(SimRun *r, SimDevice *d, const SimLaunch *l, SimResult *out)
 {
-    *r = (SimRun){.device = d, .launch = l, .module = l->program->module, .checked = l->checked};
-    if (l->program->device != d) return refuse(out, SIM_BAD_LAUNCH, "the program was loaded on another device");
+    *r = (SimRun){
+        .device = d, .launch = l, .module = l->program->module, .checked = l->checked, .fast_f16 = sim_has_f16()};
+    if (l->program->device != d) return sim_refuse(out, SIM_BAD_LAUNCH, "the program was loaded on another device");
     r->kernel = isa_module_kernel(r->module, l->kernel);
-    if (!r->kernel) return refuse(out, SIM_BAD_LAUNCH, "no kernel is named `%.80s`", l->kernel);
+    if (!r->kernel) return sim_refuse(out, SIM_BAD_LAUNCH, "no kernel is named `%.80s`", l->kernel);
     if (l->param_bytes != r->kernel->param_bytes || (l->param_bytes && !l->params))
-        return refuse(out, SIM_BAD_LAUNCH, "%.60s takes %u bytes of parameters, not %u", r->kernel->name,
-                      r->kernel->param_bytes, l->param_bytes);
+        return sim_refuse(out, SIM_BAD_LAUNCH, "%.60s takes %u bytes of parameters, not %u", r->kernel->name,
+                          r->kernel->param_bytes, l->param_bytes);
     if (!sizes(r, l, out)) return false;
     if (l->shared > 1u << 24 || (int64_t)r->kernel->shared + l->shared > d->machine.shared_block)
-        return refuse(out, SIM_BAD_LAUNCH, "%llu bytes of shared memory; %.40s has at most %lld for a block",
-                      (unsigned long long)r->kernel->shared + l->shared, d->machine.name,
-                      (long long)d->machine.shared_block);
+        return sim_refuse(out, SIM_BAD_LAUNCH, "%llu bytes of shared memory; %.40s has at most %lld for a block",
+                          (unsigned long long)r->kernel->shared + l->shared, d->machine.name,
+                          (long long)d->machine.shared_block);
     r->shared_bytes = r->kernel->shared + l->shared;
-    if (blocks_on_sm(r) < 1)
-        return refuse(out, SIM_BAD_LAUNCH,
-                      "a multiprocessor of %.40s cannot hold a block of %d warps with %u registers each lane",
-                      d->machine.name, r->nwarps, r->kernel->registers);
+    r->total = (uint64_t)r->clusters[0] * r->clusters[1] * r->clusters[2];
+    r->alone = r->total == 1;
+    r->resident = blocks_on_sm(r);
+    if (r->resident < 1)
+        return sim_refuse(out, SIM_BAD_LAUNCH,
+                          "a multiprocessor of %.40s cannot hold a block of %d warps with %u registers each lane",
+                          d->machine.name, r->nwarps, r->kernel->registers);
     r->rows = (int)r->kernel->registers + 4; /* the sink's */
     r->sink_row = r->kernel->registers * (uint32_t)r->lanes;
     r->budget = l->budget ? l->budget : UINT64_C(1) << 30;
@@ -175,34 +180,27 @@ static size_t carve_cluster(Carver *c, const SimRun *r, SimCluster *to)
     return c->used;
 }
 
-typedef struct Spare { /* memory that a cluster gave back */
-    struct Spare *next;
-} Spare;
-
 typedef struct Rounds {
-    SimRun *run;
-    size_t bytes; /* of a cluster's memory */
-    pthread_mutex_t lock;
-    Spare *spare;
+    SimSpace *space;
     SimCluster *cluster; /* resident, ascending numbers */
     int n, most;
     uint64_t next, total;
     bool no_memory;
 } Rounds;
 
-static void *take(Rounds *s)
+static void *take(SimSpace *s)
 {
     pthread_mutex_lock(&s->lock);
-    Spare *p = s->spare;
+    SimSpare *p = s->spare;
     if (p) s->spare = p->next;
     pthread_mutex_unlock(&s->lock);
     return p ? p : aligned_alloc(64, s->bytes);
 }
 
-static void give(Rounds *s, void *memory)
+static void give(SimSpace *s, void *memory)
 {
     pthread_mutex_lock(&s->lock);
-    Spare *p = memory;
+    SimSpare *p = memory;
     p->next = s->spare;
     s->spare = p;
     pthread_mutex_unlock(&s->lock);
@@ -232,7 +230,7 @@ static void begin_block(const SimRun *r, SimCluster *c, int rank)
     }
 }
 
-static bool begin(Rounds *s, SimCluster *c)
+bool sim_cluster_begin(SimSpace *s, SimCluster *c)
 {
     c->memory = take(s);
     if (!c->memory) return false;
@@ -245,7 +243,7 @@ static bool begin(Rounds *s, SimCluster *c)
     return true;
 }
 
-static void end(Rounds *s, SimCluster *c)
+void sim_cluster_end(SimSpace *s, SimCluster *c)
 {
     if (!c->memory) return;
     for (int i = 0; i < c->nblocks; i++) {
@@ -275,18 +273,18 @@ static void run_some(void *closure, int64_t from, int64_t to, int32_t worker)
     RtFpEnv env = rt_fpenv_enter();
     for (int64_t i = from; i < to; i++) {
         SimCluster *c = &s->cluster[i];
-        if (!c->memory && !begin(s, c)) {
+        if (!c->memory && !sim_cluster_begin(s->space, c)) {
             c->done = c->faulted = true;
             c->fault = (SimFault){.kind = SIM_NO_MEMORY, .text = "the host has no memory for a block"};
             continue;
         }
         sim_run_cluster(c);
-        if (c->done) end(s, c);
+        if (c->done) sim_cluster_end(s->space, c);
     }
     rt_fpenv_leave(env);
 }
 
-static void account(SimResult *out, const SimCluster *c)
+void sim_account(SimResult *out, const SimCluster *c)
 {
     out->warp_instructions += c->instructions;
     out->thread_instructions += c->thread_instructions;
@@ -294,7 +292,7 @@ static void account(SimResult *out, const SimCluster *c)
 }
 
 /* Nobody ran and nobody will: says who waits for what. */
-static void deadlock(SimCluster *c)
+void sim_deadlock(SimCluster *c)
 {
     const SimRun *r = c->run;
     for (int i = 0; i < c->nblocks; i++)
@@ -326,7 +324,7 @@ static void ordered(Rounds *s)
     rt_fpenv_leave(env);
     for (int i = 0; i < s->n && !any; i++)
         if (!s->cluster[i].done) {
-            deadlock(&s->cluster[i]);
+            sim_deadlock(&s->cluster[i]);
             return;
         }
 }
@@ -344,12 +342,12 @@ static bool clear_out(Rounds *s, SimResult *out)
     for (int i = 0; i < s->n; i++) {
         SimCluster *c = &s->cluster[i];
         if (c->faulted) {
-            end(s, c);
+            sim_cluster_end(s->space, c);
             if (fine) out->fault = c->fault;
             fine = false;
         }
         if (c->done || c->faulted)
-            account(out, c);
+            sim_account(out, c);
         else if (kept++ != i) {
             s->cluster[kept - 1] = *c; /* blocks point at their cluster */
             for (int k = 0; k < c->nblocks; k++) s->cluster[kept - 1].block[k].cluster = &s->cluster[kept - 1];
@@ -359,7 +357,7 @@ static bool clear_out(Rounds *s, SimResult *out)
     return fine;
 }
 
-static RtPool *pool_of(SimDevice *d, int threads)
+RtPool *sim_pool(SimDevice *d, int threads)
 {
     if (threads <= 1) return NULL;
     if (d->pool && d->pool_threads != threads) rt_pool_free(d->pool), d->pool = NULL;
@@ -370,7 +368,7 @@ static RtPool *pool_of(SimDevice *d, int threads)
 
 static bool rounds(Rounds *s, int threads, SimResult *out)
 {
-    RtPool *pool = pool_of(s->run->device, threads);
+    RtPool *pool = sim_pool(s->space->run->device, threads);
     bool fine = true;
     for (fill(s); s->n && fine; fill(s)) {
         if (pool) {
@@ -383,37 +381,45 @@ static bool rounds(Rounds *s, int threads, SimResult *out)
         fine = clear_out(s, out);
     }
     for (int i = 0; i < s->n; i++) {
-        end(s, &s->cluster[i]);
-        account(out, &s->cluster[i]);
+        sim_cluster_end(s->space, &s->cluster[i]);
+        sim_account(out, &s->cluster[i]);
     }
     return fine;
 }
 
-static bool run(SimRun *r, const SimLaunch *l, SimResult *out)
+static bool in_rounds(SimSpace *space, uint64_t first, SimResult *out)
+{
+    const SimRun *r = space->run;
+    Rounds s = {.space = space, .next = first, .total = r->total};
+    int64_t most = r->resident * r->device->machine.chip_sms / r->cluster_blocks;
+    s.most = most < 1 ? 1 : most > 65536 ? 65536 : (int)most;
+    if (first == r->total) return true;
+    if ((uint64_t)s.most > s.total) s.most = (int)s.total;
+    s.cluster = calloc((size_t)s.most, sizeof *s.cluster);
+    bool ok = s.cluster ? rounds(&s, r->launch->threads, out) : sim_refuse(out, SIM_NO_MEMORY, "out of memory");
+    free(s.cluster);
+    return ok;
+}
+
+static bool run(SimRun *r, SimResult *out)
 {
     IsaMem *mem = isa_mem_new();
-    Rounds s = {.run = r, .total = (uint64_t)r->clusters[0] * r->clusters[1] * r->clusters[2]};
-    int64_t most = blocks_on_sm(r) * r->device->machine.chip_sms / r->cluster_blocks;
+    SimSpace space = {.run = r, .bytes = carve_cluster(&(Carver){0}, r, NULL)};
     bool ok = false;
-    s.most = most < 1 ? 1 : most > 65536 ? 65536 : (int)most;
-    if ((uint64_t)s.most > s.total) s.most = (int)s.total;
-    r->alone = s.total == 1;
-    s.bytes = carve_cluster(&(Carver){0}, r, NULL);
-    s.cluster = calloc((size_t)s.most, sizeof *s.cluster);
-    if (!mem || !s.cluster || pthread_mutex_init(&s.lock, NULL)) {
-        refuse(out, SIM_NO_MEMORY, "out of memory");
+    if (!mem || pthread_mutex_init(&space.lock, NULL)) {
+        sim_refuse(out, SIM_NO_MEMORY, "out of memory");
     } else {
+        uint64_t ran = 0;
         if (sim_decode(r, mem))
-            ok = rounds(&s, l->threads, out);
+            ok = (!r->launch->timed || sim_time_run(&space, out, &ran)) && in_rounds(&space, ran, out);
         else
-            refuse(out, SIM_NO_MEMORY, "out of memory");
-        pthread_mutex_destroy(&s.lock);
+            sim_refuse(out, SIM_NO_MEMORY, "out of memory");
+        pthread_mutex_destroy(&space.lock);
     }
-    for (Spare *p = s.spare, *next; p; p = next) {
+    for (SimSpare *p = space.spare, *next; p; p = next) {
         next = p->next;
         free(p);
     }
-    free(s.cluster);
     isa_mem_free(mem);
     return ok;
 }
@@ -426,7 +432,7 @@ bool sim_launch(SimDevice *d, const SimLaunch *l, SimResult *out)
     bool ok = prepare(&r, d, l, out);
     if (ok) {
         for (int i = 0; i < d->nallocations && !l->checked; i++) d->allocation[i].unknown = true;
-        ok = run(&r, l, out);
+        ok = run(&r, out);
     }
     pthread_mutex_unlock(&d->lock);
     return ok;

@@ -234,6 +234,11 @@ SimNext sim_exec_mma(SimWarp *w, const SimInst *in, uint64_t mask)
     (void)mask;
     const IsaInst *i = &in->in;
     if (i->r[IS_D] == ISA_RZ) return SIM_GO;
+    bool whole = w->block->cluster->run->fast_f16 && i->op == G9_MMA && i->mod[1] == IT_F32 && i->r[IS_A] != ISA_RZ &&
+                 i->r[IS_B] != ISA_RZ;
+    if (whole && sim_product_f16(w->regs + in->d, words_of(w, i->r[IS_A]), words_of(w, i->r[IS_B]),
+                                 i->r[IS_C] == ISA_RZ ? NULL : words_of(w, i->r[IS_C]), in->mma, i->mod[2], i->mod[3]))
+        return SIM_GO;
     Space s;
     bool sparse = i->op == G9_MMASP;
     Product p = {.m = in->mma.m, .n = in->mma.n, .k = in->mma.k, .stored = sparse ? in->mma.k / 2 : in->mma.k};

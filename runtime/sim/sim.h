@@ -59,6 +59,50 @@ typedef struct SimFault {
     int line; /* 0: not known */
 } SimFault;
 
+/* ---- time*.c: the timing model
+ * ------------------------------------------------------------------------------------------------------------ */
+typedef enum SimStall {
+#define STALL(ID, name, what) SIM_STALL_##ID,
+#include "runtime/sim/timings.def"
+    SIM_STALLS
+} SimStall;
+typedef enum SimCounter {
+#define COUNTER(ID, name, what) SIM_##ID,
+#include "runtime/sim/timings.def"
+    SIM_COUNTERS
+} SimCounter;
+extern const char *const sim_stall_name[SIM_STALLS], *const sim_counter_name[SIM_COUNTERS];
+
+typedef enum SimTimed {
+    SIM_UNTIMED,
+    SIM_TIMED,       /* every block is timed */
+    SIM_EXTRAPOLATE, /* of a large uniform launch only some are; the others run too, or not */
+    SIM_ONLY_TIMED
+} SimTimed;
+
+/* What holds fewer blocks on a multiprocessor. */
+#define SIM_LIMITS(X)                                                                                                  \
+    X(WARPS, "warps") X(REGISTERS, "registers") X(SHARED, "shared memory") X(BLOCKS, "blocks") X(GRID, "grid")
+typedef enum SimLimit {
+#define LIMIT(ID, name) SIM_LIMIT_##ID,
+    SIM_LIMITS(LIMIT)
+#undef LIMIT
+        SIM_LIMIT_COUNT
+} SimLimit;
+extern const char *const sim_limit_name[SIM_LIMIT_COUNT];
+
+typedef struct SimTiming {
+    uint64_t cycles; /* from the launch to the last answer; 0: not timed */
+    uint64_t stall[SIM_STALLS], counter[SIM_COUNTERS];
+    double pipe[IP_COUNT]; /* share of the clocks of multiprocessors with work in which a unit of it was busy */
+    double occupancy;      /* resident warps by the most, on average over these clocks */
+    int64_t blocks_on_sm;  /* at once */
+    SimLimit limit;
+    double waves;                  /* of blocks */
+    uint64_t blocks, blocks_timed; /* fewer timed: the rest is extrapolated, */
+    double error;                  /* with this relative error, estimated */
+} SimTiming;
+
 typedef struct SimLaunch {
     const SimProgram *program;
     const char *kernel;
@@ -69,12 +113,15 @@ typedef struct SimLaunch {
     int threads;          /* host threads; 0: 1 */
     bool checked;
     uint64_t budget; /* instructions of a warp; 0: 2^30 */
+    SimTimed timed;
+    IsaText *trace; /* may be NULL; the timed blocks, as Chrome's trace events */
 } SimLaunch;
 
 typedef struct SimResult {
     SimFault fault;
     uint64_t warp_instructions, thread_instructions;
     uint64_t by_category[IC_COUNT];
+    SimTiming timing;
 } SimResult;
 
 bool sim_launch(SimDevice *d, const SimLaunch *l, SimResult *out); /* false: out->fault says why */

@@ -27,6 +27,7 @@ typedef struct SimBlock SimBlock;
 typedef struct SimCluster SimCluster;
 typedef struct SimInst SimInst;
 typedef struct SimRun SimRun;
+typedef struct SimSpace SimSpace;
 
 /* What an instruction leaves. */
 typedef enum SimNext {
@@ -74,6 +75,12 @@ struct SimInst {
 
 /* ---- state ----------------------------------------------------------------------------------------------------------
  */
+
+/* What an operand names in the register files. */
+enum { SPAN_REG, SPAN_UREG, SPAN_PRED };
+typedef struct SimSpan {
+    uint8_t bank, first, n;
+} SimSpan;
 
 typedef struct SimPath {
     uint64_t mask;
@@ -124,6 +131,7 @@ struct SimWarp {
     SimPending *copies; /* checked: copies not waited for */
     int ncopies, copies_cap;
     uint64_t executed[IC_COUNT], lanes_executed;
+    uint64_t now;                        /* timed: the clock of this instruction */
     uint32_t scratch[8][2 * LANES_MOST]; /* prepared sources and masked results */
 };
 
@@ -138,6 +146,7 @@ struct SimBlock {
     SimCluster *cluster;
     uint32_t id[3];
     int rank, nwarps, live;
+    uint32_t sm; /* timed: where it runs */
     uint8_t *shared;
     SimCell *cell; /* checked */
     uint8_t *local;
@@ -157,7 +166,8 @@ struct SimCluster {
     int arrived, warps; /* of the cluster barrier */
     uint32_t *clock;    /* checked: of the cluster barrier */
     bool done, faulted;
-    uint64_t ran; /* instructions in this round */
+    uint64_t ran;            /* instructions in this round */
+    struct TimeGroup *timed; /* who times it, or NULL */
     SimFault fault;
     uint64_t instructions, thread_instructions, by_category[IC_COUNT];
 };
@@ -175,8 +185,10 @@ struct SimRun { /* one launch */
     int cluster_blocks;
     uint32_t shared_bytes, threads_in_block;
     uint64_t budget, serial; /* serial: the number of the launch */
+    uint64_t total;          /* clusters */
+    int64_t resident;        /* blocks that a multiprocessor holds */
     bool alone;              /* one cluster: nothing needs to wait for the end of a round */
-    bool checked;
+    bool checked, fast_f16;  /* the host has what matrix_f16.c needs */
 };
 
 struct SimDevice {
@@ -206,6 +218,7 @@ struct SimProgram {
 /* ---- decode.c
  * --------------------------------------------------------------------------------------------------------- */
 bool sim_decode(SimRun *r, IsaMem *mem); /* code and pool of the kernel, for these parameters */
+int sim_spans(const IsaInst *in, const IsaOperand *o, int lanes, SimSpan *out); /* 0 to 2, without rz, urz, pt */
 SimAlu *
 sim_convert(const IsaInst *in); /* convert.c: conversions and directed rounding, lane by lane; NULL: not that kind */
 
@@ -217,13 +230,18 @@ SimCompare *sim_compare(const IsaInst *in, int lanes);
 /* ---- exec.c, control.c, memory.c, async.c, matrix.c: instructions
  * ------------------------------------------------------ */
 SimExec *sim_exec(const IsaInst *in);
-#define SIM_EXECS(X)                                                                                                   \
-    X(alu)                                                                                                             \
-    X(uniform_alu) X(setp) X(setp2) X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) X(lab)        \
-        X(load) X(store) X(const_load) X(nothing) X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) X(redux)   \
-            X(elect) X(ldm) X(stm) X(mma) X(wgmma) X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) X(mbinit)    \
-                X(mbarrive) X(mbexpect) X(mbtry) X(bar) X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) X(exit) \
-                    X(bssy) X(bsync) X(bbreak) X(yield) X(trap)
+/* matrix_f16.c: d = a * b + c (NULL: 0) on fragments, f32 sums; false: not for these types or sizes */
+bool sim_has_f16(void); /* whether this processor may call it; asked once a launch */
+bool sim_product_f16(uint32_t *d, const uint32_t *a, const uint32_t *b, const uint32_t *c, SimMma s, int ta, int tb);
+/* clang-format never settles on this list. */
+/* clang-format off */
+#define SIM_EXECS(X) \
+    X(alu) X(uniform_alu) X(setp) X(setp2) X(plop) X(sel) X(usel) X(usetp) X(p2r) X(r2p) X(s2r) X(us2r) X(r2ur) \
+    X(lab) X(load) X(store) X(const_load) X(nothing) X(mapa) X(atom) X(cas) X(shfl) X(vote) X(ballot) X(match) \
+    X(redux) X(elect) X(ldm) X(stm) X(mma) X(wgmma) X(cpa) X(cpcommit) X(cpwait) X(cpmbar) X(bulk) X(tile) \
+    X(mbinit) X(mbarrive) X(mbexpect) X(mbtry) X(bar) X(cbar) X(fence) X(bra) X(brx) X(call) X(callx) X(ret) \
+    X(exit) X(bssy) X(bsync) X(bbreak) X(yield) X(trap)
+/* clang-format on */
 #define DECLARE(name) SimExec sim_exec_##name;
 SIM_EXECS(DECLARE)
 #undef DECLARE
@@ -250,9 +268,34 @@ bool sim_next_path(SimWarp *w);                           /* false: none can run
 void sim_settle(SimWarp *w);                              /* reconvergence after lanes left or ended */
 void sim_bar_release(SimBlock *b);                        /* after warps ended: barriers that waited for them alone */
 void sim_cbar_release(SimCluster *c);
-SimNext sim_step(SimWarp *w); /* one instruction; SIM_GO and SIM_JUMPED: the warp can take the next */
+SimNext sim_yield(SimWarp *w); /* another path of it may go first */
+SimNext sim_step(SimWarp *w);  /* one instruction; SIM_GO and SIM_JUMPED: the warp can take the next */
 void sim_run_cluster(SimCluster *c);
 bool sim_run_ordered(SimCluster *c); /* the instructions that waited for the end of the round; true: there was one */
+
+/* ---- launch.c
+ * ------------------------------------------------------------------------------------------------------------- */
+typedef struct SimSpare { /* memory that a cluster gave back */
+    struct SimSpare *next;
+} SimSpare;
+struct SimSpace { /* where clusters of a launch get their memory */
+    SimRun *run;
+    size_t bytes; /* of a cluster */
+    pthread_mutex_t lock;
+    SimSpare *spare;
+};
+bool sim_cluster_begin(SimSpace *s, SimCluster *c); /* c's number is set; false: no memory */
+void sim_cluster_end(SimSpace *s, SimCluster *c);   /* counts what its warps did; its memory is gone */
+void sim_account(SimResult *out, const SimCluster *c);
+void sim_deadlock(SimCluster *c); /* nobody ran and nobody will: a fault says who waits for what */
+RtPool *sim_pool(SimDevice *d, int threads);
+bool sim_refuse(SimResult *out, SimFaultKind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- time*.c
+ * ------------------------------------------------------------------------------------------------------------- */
+enum { SIM_TURN = 1024 }; /* instructions after which another path of a warp may go first */
+bool sim_time_run(SimSpace *s, SimResult *out, uint64_t *ran);     /* ran: the clusters that need not run any more */
+void sim_time_touch(SimWarp *w, uint64_t address, uint32_t bytes); /* a bulk copy's bytes of global memory */
 
 /* ---- checked.c
  * ------------------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { TURN = 1024, ROUND = 1 << 22 };
+enum { ROUND = 1 << 22 };
 
 /* ---- faults
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -288,7 +288,7 @@ static bool may_run(SimWarp *w, const SimInst *in, uint64_t mask)
     return true;
 }
 
-static SimNext yield(SimWarp *w)
+SimNext sim_yield(SimWarp *w)
 {
     if (w->npaths) { /* the others of this warp first */
         sim_diverge(w, w->active, w->pc);
@@ -336,7 +336,7 @@ SimNext sim_step(SimWarp *w)
     if (next == SIM_GO) {
         w->pc++;
     } else if (next == SIM_YIELD) {
-        return yield(w);
+        return sim_yield(w);
     } else if (next == SIM_PATH_ENDS) {
         return sim_next_path(w) ? SIM_JUMPED : stuck(w, in);
     }
@@ -348,7 +348,7 @@ static uint64_t run_warp(SimWarp *w)
 {
     const SimRun *r = w->block->cluster->run;
     uint64_t start = w->count;
-    for (int i = 0; i < TURN; i++) {
+    for (int i = 0; i < SIM_TURN; i++) {
         switch (sim_step(w)) {
         case SIM_GO:
         case SIM_JUMPED: continue;
@@ -361,7 +361,7 @@ static uint64_t run_warp(SimWarp *w)
                   "the warp has run %llu instructions", (unsigned long long)w->count);
         return w->count - start;
     }
-    yield(w);
+    sim_yield(w);
     return w->count - start;
 }
 

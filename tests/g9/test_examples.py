@@ -92,13 +92,18 @@ def sim(tcc, program, c, folder, extra, results):
 
 def run(tcc, program, c, folder):
     want = c["want"](**c["inputs"])
-    first = None
-    for extra in ("--threads 1", "--threads 2", "--threads 2 --check"):
+    first, timed = None, None
+    for extra in ("--threads 1", "--threads 2", "--threads 2 --check", "--threads 1 --timing --exact", "--threads 2 --timing --exact"):
         got = sim(tcc, program, c, folder, extra, want)
         if got is None:
             return
         first = first or got
-        check(got[1] == first[1], f"{program.name} {extra}: other counts")
+        if "timing" in extra:
+            timed = timed or got
+            check(got[1] == timed[1], f"{program.name} {extra}: another history")
+            check(abs(sum(got[1]["stalls"].values()) - 1) < 1e-9, f"{program.name} {extra}: stalls do not add up to 1")
+        else:
+            check(got[1] == first[1], f"{program.name} {extra}: other counts")
         for name, x in want.items():
             y = got[0][name]
             check(y.tobytes() == first[0][name].tobytes(), f"{program.name} {extra}: other bits in {name}")

@@ -15,6 +15,7 @@ typedef struct SimTest {
     int threads;
     bool checked;
     uint64_t budget;
+    SimTimed timed;
 } SimTest;
 
 static inline void sim_test_complain(IsaErrors *e)
@@ -65,7 +66,8 @@ static inline bool sim_test_try(SimTest *t, const char *kernel, uint32_t grid, u
                    .param_bytes = bytes,
                    .threads = t->threads,
                    .checked = t->checked,
-                   .budget = t->budget};
+                   .budget = t->budget,
+                   .timed = t->timed};
     return sim_launch(t->device, &l, &t->result);
 }
 

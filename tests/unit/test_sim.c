@@ -49,28 +49,29 @@ static uint32_t collatz_steps(uint32_t x)
 }
 
 /* Each block turns its part round in shared memory, tickets are taken in the order of blocks, sums are reduced. */
-static const char blocks[] = ".kernel k\n" PARAMS ".shared tile: 256\n" INDEX "  lea.u64 r4, r0, p[in], 2\n"
-                             "  ldg.b32 r6, [r4]\n"
-                             "  shl.u32 r7, r2, 2\n"
-                             "  sts.b32 [r7+tile], r6\n"
-                             "  bar.sync 0\n"
-                             "  iadd3.s32 r8, -r7, 252, rz\n"
-                             "  lds.b32 r9, [r8+tile]\n"
-                             "  lea.u64 r4, r0, p[out], 2\n"
-                             "  stg.b32 [r4+8], r9\n"
-                             "  redux.add.u32 r10, r9\n"
-                             "  elect p0\n"
-                             "  mov.b64 r12, p[out]\n"
-                             "  @p0 redg.add.u32 [r12], r10\n"
-                             "  isetp.eq.u32 p1, pt, r2, 0\n"
-                             "  mov.b32 r14, 1\n"
-                             "  @p1 atomg.add.u32 r15, [r12+4], r14\n"
-                             "  mov.b32 r16, 0x1f48\n"
-                             "  s2r.b32 r17, ctaid.x\n"
-                             "  @p1 isetp.ne.u32 p2, pt, r15, r17, p1\n"
-                             "  @!p1 isetp.ne.u32 p2, pt, r17, r17\n"
-                             "  @p2 trap 7\n"
-                             "  exit\n";
+#define BLOCKS(order)                                                                                                  \
+    ".kernel k\n" PARAMS ".shared tile: 256\n" INDEX "  lea.u64 r4, r0, p[in], 2\n"                                    \
+    "  ldg.b32 r6, [r4]\n"                                                                                             \
+    "  shl.u32 r7, r2, 2\n"                                                                                            \
+    "  sts.b32 [r7+tile], r6\n"                                                                                        \
+    "  bar.sync 0\n"                                                                                                   \
+    "  iadd3.s32 r8, -r7, 252, rz\n"                                                                                   \
+    "  lds.b32 r9, [r8+tile]\n"                                                                                        \
+    "  lea.u64 r4, r0, p[out], 2\n"                                                                                    \
+    "  stg.b32 [r4+8], r9\n"                                                                                           \
+    "  redux.add.u32 r10, r9\n"                                                                                        \
+    "  elect p0\n"                                                                                                     \
+    "  mov.b64 r12, p[out]\n"                                                                                          \
+    "  @p0 redg.add.u32 [r12], r10\n"                                                                                  \
+    "  isetp.eq.u32 p1, pt, r2, 0\n"                                                                                   \
+    "  mov.b32 r14, 1\n"                                                                                               \
+    "  @p1 atomg.add.u32 r15, [r12+4], r14\n" order "  exit\n"
+static const char blocks[] = BLOCKS("  s2r.b32 r17, ctaid.x\n"
+                                    "  @p1 isetp.ne.u32 p2, pt, r15, r17, p1\n"
+                                    "  @!p1 isetp.ne.u32 p2, pt, r17, r17\n"
+                                    "  @p2 trap 7\n");
+/* A timed launch gives tickets in the order of clocks. */
+static const char blocks_in_any_order[] = BLOCKS("");
 
 /* Block b waits until block b - 1 has said its number. */
 static const char chain[] = ".kernel k\n" PARAMS "  s2r.b32 r0, ctaid.x\n"
@@ -169,6 +170,7 @@ static const char calls[] = ".kernel k\n" PARAMS INDEX "  lop3.b32 r3, r0, 1, rz
 typedef struct Run {
     uint32_t out[N + 64];
     uint64_t instructions, lanes;
+    SimTiming timing;
 } Run;
 
 static bool go(SimTest *t, const char *text, uint32_t grid, uint32_t block, int threads, bool checked, Run *r)
@@ -186,50 +188,58 @@ static bool go(SimTest *t, const char *text, uint32_t grid, uint32_t block, int 
     memcpy(r->out, sim_host(t->device, p.out, sizeof r->out, false), sizeof r->out);
     r->instructions = t->result.warp_instructions;
     r->lanes = t->result.thread_instructions;
+    r->timing = t->result.timing;
     sim_free(t->device, p.in);
     sim_free(t->device, p.out);
     return ok;
 }
 
-/* Runs it plain, checked and with two threads: the same memory and the same counts. */
-static bool all_ways(SimTest *t, const char *text, uint32_t grid, uint32_t block, Run *r)
+/* Runs it plain, checked and with two threads: the same memory and the same counts. Timed, on one and two threads: the
+ * same memory, and one history. */
+static bool all_ways(SimTest *t, const char *text, const char *when_timed, uint32_t grid, uint32_t block, Run *r)
 {
-    Run two, checked;
+    Run two, checked, timed[2];
     if (!go(t, text, grid, block, 1, false, r) || !go(t, text, grid, block, 2, false, &two) ||
         !go(t, text, grid, block, 2, true, &checked))
         return false;
     CHECK(!memcmp(&two, r, sizeof two));
     CHECK(!memcmp(&checked, r, sizeof checked));
-    return true;
+    t->timed = SIM_TIMED;
+    bool ok =
+        go(t, when_timed, grid, block, 1, false, &timed[0]) && go(t, when_timed, grid, block, 2, false, &timed[1]);
+    t->timed = SIM_UNTIMED;
+    CHECK(ok && !memcmp(timed[0].out, r->out, sizeof r->out) && !memcmp(&timed[0], &timed[1], sizeof *timed));
+    CHECK(ok && timed[0].timing.cycles > (uint64_t)sim_device_machine(t->device)->chip_launch);
+    return ok;
 }
 
 static void programs(SimTest *t)
 {
     Run r;
-    bool ok = all_ways(t, collatz, 16, 64, &r);
+    bool ok = all_ways(t, collatz, collatz, 16, 64, &r);
     for (uint32_t i = 0; ok && i < N; i++) ok = r.out[i] == collatz_steps(i * 7 + 1);
     CHECK(ok);
-    ok = all_ways(t, blocks, 15, 64, &r);
+    ok = all_ways(t, blocks, blocks_in_any_order, 15, 64, &r);
     uint32_t sum = 0;
     for (uint32_t i = 0; ok && i < 15 * 64; i++) {
         ok = r.out[2 + i] == (i / 64 * 64 + 63 - i % 64) * 7 + 1;
         sum += i * 7 + 1;
     }
     CHECK(ok && r.out[0] == sum && r.out[1] == 15);
-    ok = all_ways(t, chain, 40, 1, &r);
+    ok = all_ways(t, chain, chain, 40, 1, &r);
     CHECK(ok && r.out[0] == 40);
-    ok = all_ways(t, calls, 4, 32, &r);
+    ok = all_ways(t, calls, calls, 4, 32, &r);
     for (uint32_t i = 0; ok && i < 128; i++) {
         uint32_t x = i & 1 ? i * i : 2 * i, k = i >> 1 & 3;
         ok = r.out[i] == x + (k == 1 ? 1000 : k == 2 ? 2000 : 0);
     }
     CHECK(ok);
     if (sim_device_machine(t->device)->chip_cluster < 2) return;
-    ok = all_ways(t, cluster, 8, 32, &r);
+    ok = all_ways(t, cluster, cluster, 8, 32, &r);
     for (uint32_t i = 0; ok && i < 256; i++) ok = r.out[i] == (i ^ 32) * 7 + 1;
     CHECK(ok);
     if (sim_device_machine(t->device)->chip_warp != 32) return;
-    ok = all_ways(t, copies, 1, 32, &r);
+    ok = all_ways(t, copies, copies, 1, 32, &r);
     for (uint32_t i = 0; ok && i < 128; i++)
         ok = r.out[i] == ((i / 4 ^ 31) * 4 + i % 4) * 7 + 1 && r.out[128 + i] == i * 7 + 1;
     CHECK(ok);
@@ -243,6 +253,9 @@ static void fails(SimTest *t, const char *text, uint32_t block, SimFaultKind kin
     if (!sim_test_text(t, text)) return;
     Arrays p = {.in = sim_test_put(t, zero, sizeof zero), .out = sim_test_put(t, NULL, 256), .n = N};
     sim_test_fails(t, "k", 2, block, &p, PARAM_BYTES, kind, says);
+    t->timed = t->checked ? SIM_UNTIMED : SIM_TIMED;
+    sim_test_fails(t, "k", 2, block, &p, PARAM_BYTES, kind, says);
+    t->timed = SIM_UNTIMED;
     sim_free(t->device, p.in);
     sim_free(t->device, p.out);
 }
@@ -293,7 +306,7 @@ static void checked(SimTest *t)
           SIM_UNINITIALISED, "shared memory at 0x0");
     /* Without the barrier, each warp writes what the other may be reading. */
     static const char race[] = ".kernel k\n" PARAMS ".shared a: 256\n  s2r.b32 r0, tid.x\n  shl.u32 r1, r0, 2\n  "
-                                                    "sts.b32 [r1+a], r0\n  bar.sync 0\n  sts.b32 [r1+a], r0\n"
+                               "sts.b32 [r1+a], r0\n  bar.sync 0\n  sts.b32 [r1+a], r0\n"
                                "%s  lop3.b32 r2, r1, 128, rz, 0x3c\n  lds.b32 r3, [r2+a]\n  exit\n";
     char text[600];
     snprintf(text, sizeof text, race, "");
