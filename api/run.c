@@ -375,7 +375,7 @@ static ApiWorkspace *take_workspace(tensorcc_kernel *k, int64_t bytes)
     if (w) *at = w->next;
     pthread_mutex_unlock(&k->lock);
     if (w) return w;
-    w = aligned_alloc(64, (size_t)(HEAD + (bytes + 63) / 64 * 64));
+    w = rt_alloc(HEAD + bytes);
     if (w) w->bytes = bytes;
     return w;
 }

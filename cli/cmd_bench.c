@@ -98,7 +98,7 @@ static int prepare(App *a, Program *p, Bench *b)
     b->entry = tensorcc_kernel_entry(p->kernel, &workspace);
     const tensorcc_pool *pool = tensorcc_context_pool(a->ctx);
     int64_t bytes = workspace ? workspace(p->sizes, pool ? pool->threads : 1) : 0;
-    if (bytes > 0 && !(b->workspace = aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64)))
+    if (bytes > 0 && !(b->workspace = program_alloc(bytes)))
         return cli_error(a, C029_NO_MEMORY);
     b->call =
         (tensorcc_call){.data = data, .sizes = p->sizes, .workspace = b->workspace, .pool = pool, .fault = &b->fault};

@@ -332,9 +332,9 @@ int program_compile(App *a, const Request *r, Program *p)
 /* ---- tensors -------------------------------------------------------------------------------------------------------
  */
 
-static void *allocate(int64_t bytes)
+void *program_alloc(int64_t bytes)
 {
-    size_t align = bytes >= (int64_t)4 << 20 ? (size_t)2 << 20 : 64, n = ((size_t)bytes + align) / align * align;
+    size_t align = bytes >= (int64_t)1 << 20 ? (size_t)2 << 20 : 64, n = ((size_t)bytes + align) / align * align;
     void *p = aligned_alloc(align, n);
 #ifdef MADV_HUGEPAGE
     if (p && align > 64) madvise(p, n, MADV_HUGEPAGE);
@@ -379,14 +379,14 @@ int program_tensors(App *a, const Request *r, Program *p, bool keep_before)
     for (int i = 0; i < p->nparams && !rc; i++) {
         Param *q = &p->param[i];
         int64_t bound = -1;
-        q->data = allocate(q->bytes);
+        q->data = program_alloc(q->bytes);
         if (!q->data) return cli_error(a, C029_NO_MEMORY);
         if (!is_input(q)) memset(q->data, 0, (size_t)q->bytes);
         if (q->spec.kind == SPEC_RANDOM || q->spec.kind == SPEC_NORMAL)
             rc = cli_status(a, tensorcc_kernel_index_bound(p->kernel, i, p->sizes, &bound));
         if (!rc) rc = spec_fill(a, q, bound);
         bool copy = keep_before && q->is.kind == TENSORCC_INOUT;
-        if (copy && !(q->before = allocate(q->bytes))) return cli_error(a, C029_NO_MEMORY);
+        if (copy && !(q->before = program_alloc(q->bytes))) return cli_error(a, C029_NO_MEMORY);
         if (copy) memcpy(q->before, q->data, (size_t)q->bytes);
         q->tensor = tensor(q, q->data);
         q->was = tensor(q, q->before ? q->before : q->data);

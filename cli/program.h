@@ -65,6 +65,7 @@ int program_compile(App *a, const Request *r, Program *p);
 int program_compile_plain(App *a, const Request *r, Program *p);
 /* The kernel's machine code, which is otherwise made when it is first called. */
 int program_make_code(App *a, const Program *p);
+void *program_alloc(int64_t bytes); /* for a kernel: aligned to 64, in large pages from 1 MiB on. NULL: none left */
 int program_tensors(App *a, const Request *r, Program *p, bool keep_before);
 void program_close(Program *p);
 /* op, target, dims (and schedule and what it took). */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { LINE = 8192, PATH = 4096 };
@@ -182,4 +183,16 @@ double rt_now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+void *rt_alloc(int64_t bytes)
+{
+    size_t align = bytes >= (int64_t)1 << 20 ? (size_t)2 << 20 : 64;
+    if (bytes < 0 || (uint64_t)bytes > SIZE_MAX - align) return NULL;
+    size_t n = ((size_t)bytes + align - 1) / align * align;
+    void *p = aligned_alloc(align, n);
+#ifdef MADV_HUGEPAGE
+    if (p && align > 64) madvise(p, n, MADV_HUGEPAGE);
+#endif
+    return p;
 }

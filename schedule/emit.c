@@ -195,6 +195,41 @@ static int copies_or_lanes(const Lower *l, const Iter *it, LoopKind kind, const 
     return most > 0 ? (int)most : 1; /* a region of nothing may have an extent that does not come out as 0 */
 }
 
+/* How many sums a block adds a term to, each copy of what is unrolled counted; 0: something else stands in it too. */
+static int64_t sums_in(const Lower *l, const Block *b)
+{
+    int64_t all = 0;
+    for (int i = 0; i < b->n; i++) {
+        const Stmt *s = b->at[i];
+        int64_t lo, hi, n = 1;
+        if (s->kind == ST_FOR) {
+            if (s->loop.kind != LOOP_UNROLL || s->loop.width) return 0;
+            if (!ix_known(l, s->loop.var->lo, &lo) || !ix_known(l, s->loop.var->hi, &hi) || lo >= hi) return 0;
+            n = (hi - lo) * sums_in(l, &s->loop.body);
+        } else if (s->kind != ST_UPDATE || !s->update.fma) {
+            return 0;
+        }
+        if (!n) return 0;
+        all += n;
+    }
+    return all;
+}
+
+/* The loop over a register kernel's terms runs a few of them at once: counter, comparison and jump cost a kernel of
+ * twelve multiply-adds a tenth of its speed where another thread shares the core. The order of the terms stays. */
+static void terms_at_once(const Emit *e, const Iter *it, const Expr *extent, Stmt *loop)
+{
+    enum { TERMS = 4, LEAST_TERMS = 16, MOST_SUMS = 64 };
+    int64_t n, sums, most = iter_most(e->p, (Iter *)it);
+    if (!it->kernel || !it->reduces || !e->l->in_lanes || loop->loop.kind != LOOP_SERIAL) return;
+    if ((most >= 0 && most < LEAST_TERMS) || !(sums = sums_in(e->l, &loop->loop.body))) return;
+    int width = ix_known(e->l, extent, &n) && n % TERMS == 0 ? TERMS : TERMS / 2;
+    while (width > 1 && width * sums > MOST_SUMS) width /= 2;
+    if (width < 2) return;
+    loop->loop.kind = LOOP_UNROLL;
+    loop->loop.width = width;
+}
+
 static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
 {
     Lower *l = e->l;
@@ -213,7 +248,9 @@ static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
     l->in_parallel = was_parallel;
     l->in_lanes = was_lanes;
     it->at = it->trips = NULL;
-    low_loop_end(l, &lp, 1, kind, copies_or_lanes(l, it, kind, extent, most), root_of(it)->var, level_of(it));
+    Stmt *loop =
+        low_loop_end(l, &lp, 1, kind, copies_or_lanes(l, it, kind, extent, most), root_of(it)->var, level_of(it));
+    terms_at_once(e, it, extent, loop);
 }
 
 /* A piece of a cut extent: the outer part is fixed, the inner part has `n` iterations from `off` on. */

@@ -96,7 +96,7 @@ void low_loop(Lower *l, Loop *lp, const char *name, Expr *lo, Expr *hi, Span s)
     low_open(l, &lp->nest);
 }
 
-void low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, const Var *dim, int level)
+Stmt *low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, const Var *dim, int level)
 {
     Block b = low_close(l, &lp->nest);
     Stmt *s = tile_for(l->p, lp->var, step, kind, width, b, lp->var->span);
@@ -104,6 +104,7 @@ void low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, co
     s->loop.dim = dim;
     s->loop.level = level;
     low_emit(l, s);
+    return s;
 }
 
 /* ---- index arithmetic

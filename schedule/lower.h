@@ -118,7 +118,7 @@ typedef struct Loop {
     Var *var;
 } Loop;
 void low_loop(Lower *l, Loop *lp, const char *name, Expr *lo, Expr *hi, Span s);
-void low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, const Var *dim, int level);
+Stmt *low_loop_end(Lower *l, Loop *lp, int64_t step, LoopKind kind, int width, const Var *dim, int level);
 void low_why(Lower *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* index arithmetic, folded */

@@ -67,7 +67,7 @@ static void unroll(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
         for (int64_t i = 0; i < trips; i++) body(f, s, cg_uni(cg_int(f->c->i64, a + i * step)));
         return;
     }
-    if (width < 2) {
+    if (width < 2 || f->mask.m) { /* in a masked tail copies cost time to compile and win nothing */
         serial(f, s, lo, hi);
         return;
     }

@@ -220,6 +220,18 @@ static void test_quotas(void)
     CHECK(rt_usable_memory() > 0);
 }
 
+static void test_alloc(void)
+{
+    const int64_t sizes[] = {1, 63, 4096, (int64_t)1 << 20, ((int64_t)3 << 20) + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned char *p = rt_alloc(sizes[i]);
+        CHECK(p && (uintptr_t)p % (sizes[i] < (int64_t)1 << 20 ? 64 : (uintptr_t)2 << 20) == 0);
+        if (p) p[0] = p[sizes[i] - 1] = 1;
+        free(p);
+    }
+    CHECK(!rt_alloc(-1) && !rt_alloc(INT64_MAX));
+}
+
 static void test_measures(void)
 {
     double start = rt_now_ns();
@@ -239,6 +251,7 @@ int main(void)
     test_lifetimes();
     test_fpenv();
     test_quotas();
+    test_alloc();
     test_measures();
     return check_done();
 }
