@@ -349,6 +349,7 @@ static bool make_from_tile(Make *x, Diags *d)
     TeOp *op = api_bind(k->mem, p->op, x->o->ndims, x->o->dims, false, d);
     if (!op || !api_refuted(op, d)) return false;
     for (int i = 0; i < op->ndims; i++) p->op->dim[i].value = op->dim[i].value;
+    if (!sched_check_tile(p, d)) return false;
     k->op = p->op;
     k->prog = p;
     return true;

@@ -91,13 +91,14 @@ static Ctx *enter(Bounds *b, Ctx *ctx, CtxKind kind, Var *v, const Expr *cond, b
     return c;
 }
 
-static Ctx *enter_var(Bounds *b, Ctx *ctx, Var *v) { return enter(b, ctx, CTX_VAR, v, NULL, false); }
-static Ctx *enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg) { return enter(b, ctx, CTX_COND, NULL, e, neg); }
+Ctx *sched_enter_var(Bounds *b, Ctx *ctx, Var *v) { return enter(b, ctx, CTX_VAR, v, NULL, false); }
+Ctx *sched_enter_outside(Bounds *b, Ctx *ctx, const Expr *load) { return enter(b, ctx, CTX_ACCESS, NULL, load, true); }
+Ctx *sched_enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg) { return enter(b, ctx, CTX_COND, NULL, e, neg); }
 
 /* ---- words ----------------------------------------------------------------------------------------------------- */
 
 /* The expression as the user wrote it, on one line, or printed where an expansion made it; cut where it is long. */
-static const char *quote(Bounds *b, const Expr *e)
+const char *sched_quote(Bounds *b, const Expr *e)
 {
     Text t = {.mem = b->op->mem};
     Span s = e->span;
@@ -119,7 +120,7 @@ static const char *quote(Bounds *b, const Expr *e)
 }
 
 /* "N = 4, i = 3" */
-static const char *where_at(Bounds *b, const Ctx *ctx, const Witness *w)
+const char *sched_where_at(Bounds *b, const Ctx *ctx, const Witness *w)
 {
     Text t = {.mem = b->op->mem};
     text_add(&t, "");
@@ -142,7 +143,7 @@ static Span span_of(const Expr *e, const Expr *otherwise) { return e->span.src ?
 
 /* ---- accesses -------------------------------------------------------------------------------------------------- */
 
-static bool index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end)
+bool sched_index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end)
 {
     const Sym *sx = sched_sym_of(b, x), *se = sched_sym_of(b, end);
     const Sym *last = sched_sym_add(b, sched_sym_add(b, se, sx, -1), sched_sym_const(b, 1), -1);
@@ -150,7 +151,7 @@ static bool index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end)
     return sched_ctx_dead(b, ctx);
 }
 
-static bool divides(const Expr *e)
+bool sched_divides(const Expr *e)
 {
     return (e->op == EX_DIV || e->op == EX_MOD) && (e->type == DT_INDEX || te_is_int((DType)e->type));
 }
@@ -159,9 +160,9 @@ static bool divides(const Expr *e)
 static Ctx *enter_divisors(Bounds *b, Ctx *ctx, const Expr *e)
 {
     for (int i = 0; i < e->nargs; i++) ctx = enter_divisors(b, ctx, e->arg[i]);
-    if (!divides(e) || sched_prove_not_zero(b, ctx, sched_sym_of(b, e->arg[1]))) return ctx;
+    if (!sched_divides(e) || sched_prove_not_zero(b, ctx, sched_sym_of(b, e->arg[1]))) return ctx;
     Expr *arg[2] = {e->arg[1], te_int(b->op, (DType)e->type, 0, e->span)};
-    return enter_if(b, ctx, te_node(b->op, EX_NE, DT_U1, 2, arg, e->span), false);
+    return sched_enter_if(b, ctx, te_node(b->op, EX_NE, DT_U1, 2, arg, e->span), false);
 }
 
 static void how_to_mend(Bounds *b, Diag *d, const Expr *e)
@@ -169,9 +170,9 @@ static void how_to_mend(Bounds *b, Diag *d, const Expr *e)
     const char *name = e->load.t->name;
     Span t = e->load.t->span;
     Text ext = {.mem = b->op->mem};
-    for (int i = 0; i < e->nargs; i++) text_printf(&ext, "%s%s", i ? "," : "", quote(b, e->load.t->shape[i]));
+    for (int i = 0; i < e->nargs; i++) text_printf(&ext, "%s%s", i ? "," : "", sched_quote(b, e->load.t->shape[i]));
     if (t.src) diag_note(b->diags, d, t, "`%s` has the shape [%s]", name, ext.s);
-    const char *text = quote(b, e);
+    const char *text = sched_quote(b, e);
     size_t n = strlen(text);
     if (n < 2 || text[n - 1] != ']' || n > QUOTE_MOST) text = arena_printf(b->op->mem, "%s[…]", name), n = strlen(text);
     diag_help(
@@ -183,8 +184,8 @@ static void how_to_mend(Bounds *b, Diag *d, const Expr *e)
 static void refuted(Walk *w, const Ctx *ctx, const Expr *e, int i, const Witness *x)
 {
     Bounds *b = &w->b;
-    Diag *d = diag_error(b->diags, D_B001_BOUNDS, span_of(e->arg[i], e), i, quote(b, e), (long long)x->x,
-                         (long long)x->y, where_at(b, ctx, x));
+    Diag *d = diag_error(b->diags, D_B001_BOUNDS, span_of(e->arg[i], e), i, sched_quote(b, e), (long long)x->x,
+                         (long long)x->y, sched_where_at(b, ctx, x));
     if (d) how_to_mend(b, d, e);
     w->errors++;
     w->told[e->id] = 1;
@@ -203,11 +204,11 @@ static void undecided(Walk *w, const Ctx *ctx, const Expr *e, int i, const Quest
     Bounds *b = &w->b;
     Expr *cond = sched_call_check(b, ctx, q);
     if (cond) {
-        const char *text = arena_printf(b->op->mem, "index %d of `%s` is in bounds", i, quote(b, e));
+        const char *text = arena_printf(b->op->mem, "index %d of `%s` is in bounds", i, sched_quote(b, e));
         add_check(w, cond, text, span_of(e->arg[i], e));
         return;
     }
-    Diag *d = diag_error(b->diags, D_B002_UNDECIDED, span_of(e->arg[i], e), i, quote(b, e));
+    Diag *d = diag_error(b->diags, D_B002_UNDECIDED, span_of(e->arg[i], e), i, sched_quote(b, e));
     if (d) how_to_mend(b, d, e);
     w->errors++;
     w->told[e->id] = 1;
@@ -218,7 +219,7 @@ static void make_gather(Walk *w, Expr *e, int which, int unproved)
     e->flag = LOAD_GATHER;
     if (e->load.site >= 0) return;
     e->load.site = w->site.n;
-    const char *text = quote(&w->b, e);
+    const char *text = sched_quote(&w->b, e);
     if (unproved == 1) text = arena_printf(w->b.op->mem, "%s, index %d", text, which);
     const Expr *x = e->arg[which];
     bool is_unsigned = unproved == 1 && x->op == EX_CAST && x->arg[0]->type == DT_U64;
@@ -231,9 +232,9 @@ static void decide_load(Walk *w, Ctx *ctx, Expr *e)
     int data = 0, which = 0;
     for (int i = 0; i < e->nargs && !w->told[e->id]; i++) {
         const Question q = {ASK_INDEX, e->arg[i], e->load.t->shape[i]};
-        if (index_proved(b, ctx, q.x, q.y)) continue;
+        if (sched_index_proved(b, ctx, q.x, q.y)) continue;
         Ctx *divided = enter_divisors(b, ctx, q.x);
-        if (sched_is_data(b, q.x) || (divided != ctx && index_proved(b, divided, q.x, q.y))) {
+        if (sched_is_data(b, q.x) || (divided != ctx && sched_index_proved(b, divided, q.x, q.y))) {
             if (!data++) which = i;
             continue;
         }
@@ -267,9 +268,9 @@ static void decide_order(Walk *w, Ctx *ctx, const Expr *e)
     const char *name = def->seq->name, *place = "the index comes from data";
     if (!sched_is_data(b, q.x))
         place = sched_refute(b, in, &q, &wit) ? arena_printf(b->op->mem, "it is at %s = %lld for %s", name,
-                                                             (long long)wit.x, where_at(b, in, &wit))
+                                                             (long long)wit.x, sched_where_at(b, in, &wit))
                                               : "that cannot be proved";
-    Diag *d = diag_error(b->diags, D_B003_SEQ, span_of(q.x, e), quote(b, e), name, place);
+    Diag *d = diag_error(b->diags, D_B003_SEQ, span_of(q.x, e), sched_quote(b, e), name, place);
     if (d)
         diag_help(b->diags, d, "under `seq %s` what is being defined may be read at an earlier %s only, as `%s-1` is",
                   name, name, name);
@@ -310,7 +311,7 @@ static bool refuse_division(Walk *w, Ctx *ctx, const Expr *e)
     w->errors++;
     Span at = span_of(by, e);
     if (was_told(b, D_B006_DIV_ZERO, at)) return true;
-    Diag *d = diag_error(b->diags, D_B006_DIV_ZERO, at, quote(b, e));
+    Diag *d = diag_error(b->diags, D_B006_DIV_ZERO, at, sched_quote(b, e));
     if (e->span.src && (at.at < e->span.at || at.at >= e->span.at + e->span.len))
         diag_note(b->diags, d, e->span, "the division");
     while (by->op == EX_CAST) by = by->arg[0];
@@ -326,7 +327,7 @@ static void decide_division(Walk *w, Ctx *ctx, Expr *e)
     if (refuse_division(w, ctx, e) || e->site >= 0 || sched_prove_not_zero(&w->b, ctx, sched_sym_of(&w->b, e->arg[1])))
         return;
     e->site = w->site.n;
-    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, quote(&w->b, e), NULL, false});
+    VEC_PUSH(w->b.mem, &w->site, (Site){SITE_DIV_ZERO, e->span, sched_quote(&w->b, e), NULL, false});
 }
 
 static Expr *node(TeOp *op, ExprOp o, DType t, Expr *x, Expr *y)
@@ -340,7 +341,7 @@ static Expr *node(TeOp *op, ExprOp o, DType t, Expr *x, Expr *y)
 static bool matters(Walk *w, const Expr *e)
 {
     if (e->id < w->b.nexprs && w->matter[e->id]) return w->matter[e->id] == 2;
-    bool yes = e->op == EX_LOAD || e->op == EX_REDUCE || divides(e);
+    bool yes = e->op == EX_LOAD || e->op == EX_REDUCE || sched_divides(e);
     for (int i = 0; !yes && i < e->nargs; i++) yes = matters(w, e->arg[i]);
     if (e->id < w->b.nexprs) w->matter[e->id] = yes ? 2 : 1;
     return yes;
@@ -371,11 +372,11 @@ static void walk_reduce(Walk *w, Ctx *ctx, const Expr *e)
     for (int i = 0; i < r->nvars; i++) {
         walk(w, ctx, r->var[i]->lo);
         walk(w, ctx, r->var[i]->hi);
-        ctx = enter_var(&w->b, ctx, r->var[i]);
+        ctx = sched_enter_var(&w->b, ctx, r->var[i]);
     }
     if (r->cond) {
         walk(w, ctx, r->cond);
-        ctx = enter_if(&w->b, ctx, r->cond, false);
+        ctx = sched_enter_if(&w->b, ctx, r->cond, false);
     }
     walk(w, ctx, r->body);
 }
@@ -386,7 +387,7 @@ static void walk_load(Walk *w, Ctx *ctx, Expr *e)
     decide_order(w, ctx, e);
     if (e->load.other) {
         e->flag = LOAD_GUARDED;
-        if (matters(w, e->load.other)) walk(w, enter(&w->b, ctx, CTX_ACCESS, NULL, e, true), e->load.other);
+        if (matters(w, e->load.other)) walk(w, sched_enter_outside(&w->b, ctx, e), e->load.other);
     } else {
         decide_load(w, ctx, e);
     }
@@ -398,20 +399,20 @@ static void walk(Walk *w, Ctx *ctx, Expr *e)
     switch ((ExprOp)e->op) {
     case EX_SELECT:
         walk(w, ctx, e->arg[0]);
-        if (matters(w, e->arg[1])) walk(w, enter_if(&w->b, ctx, e->arg[0], false), e->arg[1]);
-        if (matters(w, e->arg[2])) walk(w, enter_if(&w->b, ctx, e->arg[0], true), e->arg[2]);
+        if (matters(w, e->arg[1])) walk(w, sched_enter_if(&w->b, ctx, e->arg[0], false), e->arg[1]);
+        if (matters(w, e->arg[2])) walk(w, sched_enter_if(&w->b, ctx, e->arg[0], true), e->arg[2]);
         return;
     case EX_AND:
     case EX_OR:
         walk(w, ctx, e->arg[0]);
-        if (matters(w, e->arg[1])) walk(w, enter_if(&w->b, ctx, e->arg[0], e->op == EX_OR), e->arg[1]);
+        if (matters(w, e->arg[1])) walk(w, sched_enter_if(&w->b, ctx, e->arg[0], e->op == EX_OR), e->arg[1]);
         return;
     case EX_REDUCE: walk_reduce(w, ctx, e); return;
     case EX_LOAD: walk_load(w, ctx, e); return;
     default: break;
     }
     for (int i = 0; i < e->nargs; i++) walk(w, ctx, e->arg[i]);
-    if (divides(e)) decide_division(w, ctx, e);
+    if (sched_divides(e)) decide_division(w, ctx, e);
 }
 
 /* What no context reaches is never evaluated; it has a mode all the same. */
@@ -446,7 +447,7 @@ static bool refuse_divisions(Walk *w, const Expr *e)
 {
     bool choice = e->op == EX_SELECT || e->op == EX_AND || e->op == EX_OR, refused = false;
     for (int i = 0; i < (choice ? 1 : e->nargs); i++) refused |= refuse_divisions(w, e->arg[i]);
-    return (divides(e) && refuse_division(w, w->b.root, e)) || refused;
+    return (sched_divides(e) && refuse_division(w, w->b.root, e)) || refused;
 }
 
 static bool refuse_sizes(Walk *w)
@@ -463,9 +464,9 @@ static void check_divisors(Walk *w, const Tensor *t, Expr *e)
 {
     Bounds *b = &w->b;
     for (int i = 0; i < e->nargs; i++) check_divisors(w, t, e->arg[i]);
-    if (!divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1]))) return;
+    if (!sched_divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1]))) return;
     Expr *zero = te_int(b->op, DT_INDEX, 0, e->span);
-    const char *text = arena_printf(b->op->mem, "`%s` in the shape of `%s` does not divide by 0", quote(b, e), t->name);
+    const char *text = arena_printf(b->op->mem, "`%s` in the shape of `%s` does not divide by 0", sched_quote(b, e), t->name);
     add_check(w, node(b->op, EX_NE, DT_U1, e->arg[1], zero), text, e->span);
 }
 
@@ -475,11 +476,11 @@ static void check_extent(Walk *w, const Tensor *t, Expr *ext)
     const Sym *x = sched_sym_of(b, ext);
     if (sched_prove(b, b->root, x)) return;
     if (sched_prove(b, b->root, sched_sym_add(b, sched_sym_const(b, -1), x, -1)) && !sched_ctx_dead(b, b->root)) {
-        diag_error(b->diags, D_B004_NEGATIVE, ext->span.src ? ext->span : t->span, quote(b, ext), t->name);
+        diag_error(b->diags, D_B004_NEGATIVE, ext->span.src ? ext->span : t->span, sched_quote(b, ext), t->name);
         w->errors++;
         return;
     }
-    const char *text = arena_printf(b->op->mem, "the extent `%s` of `%s` is not negative", quote(b, ext), t->name);
+    const char *text = arena_printf(b->op->mem, "the extent `%s` of `%s` is not negative", sched_quote(b, ext), t->name);
     add_check(w, node(b->op, EX_GE, DT_U1, ext, te_int(b->op, DT_INDEX, 0, ext->span)), text, ext->span);
 }
 
@@ -520,7 +521,7 @@ static void commit(Walk *w)
 static void wraps(void *to, const Expr *e, Expr *cond)
 {
     Walk *w = to;
-    add_check(w, cond, arena_printf(w->b.op->mem, "`%s` fits in 64 bits", quote(&w->b, e)), e->span);
+    add_check(w, cond, arena_printf(w->b.op->mem, "`%s` fits in 64 bits", sched_quote(&w->b, e)), e->span);
 }
 
 static void check_sizes(Walk *w)
@@ -559,17 +560,28 @@ static void check_op(Walk *w)
         Ctx *ctx = b->root;
         ctx->child = NULL; /* no definition is inside another's variables: the search for a context stays short */
         w->def = op->def[i];
-        for (int k = 0; k < w->def->nix; k++) ctx = enter_var(b, ctx, w->def->ix[k]);
+        for (int k = 0; k < w->def->nix; k++) ctx = sched_enter_var(b, ctx, w->def->ix[k]);
         walk(w, ctx, w->def->rhs);
         settle(w, w->def->rhs, seen);
     }
     commit(w);
 }
 
+void sched_bounds_begin(Bounds *b, Arena *mem, TeOp *op, Diags *diags)
+{
+    *b = (Bounds){.op = op, .diags = diags, .mem = mem, .nexprs = op->nexprs, .budget = BUDGET};
+    b->sym = NEW_ARRAY(mem, const Sym *, op->nexprs + 1);
+    b->sym_done = NEW_ARRAY(mem, bool, op->nexprs + 1);
+    b->var_data = NEW_ARRAY(mem, bool, op->nvars + 1);
+    b->dim_hint = NEW_ARRAY(mem, int64_t, op->ndims + 1);
+    b->var_hint = NEW_ARRAY(mem, int64_t, op->nvars + 1);
+    sched_sym_begin(b);
+}
+
 bool sched_check_bounds(TeOp *op, Diags *diags)
 {
     Arena *mem = arena_new();
-    Walk w = {.b = {.op = op, .diags = diags, .mem = mem, .nexprs = op->nexprs, .budget = BUDGET}};
+    Walk w = {0};
     jmp_buf refuse;
     if (!mem || setjmp(refuse)) { /* out of memory: the op's owner is told in its own way */
         arena_free(mem);
@@ -577,15 +589,10 @@ bool sched_check_bounds(TeOp *op, Diags *diags)
         return false;
     }
     arena_catch(mem, &refuse);
-    w.b.sym = NEW_ARRAY(mem, const Sym *, op->nexprs + 1);
-    w.b.sym_done = NEW_ARRAY(mem, bool, op->nexprs + 1);
-    w.b.var_data = NEW_ARRAY(mem, bool, op->nvars + 1);
-    w.b.dim_hint = NEW_ARRAY(mem, int64_t, op->ndims + 1);
-    w.b.var_hint = NEW_ARRAY(mem, int64_t, op->nvars + 1);
+    sched_bounds_begin(&w.b, mem, op, diags);
     w.visit = NEW_ARRAY(mem, Visit *, op->nexprs + 1);
     w.matter = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);
     w.told = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);
-    sched_sym_begin(&w.b);
     check_op(&w);
     bool ok = w.errors == 0;
     arena_free(mem);

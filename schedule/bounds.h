@@ -1,6 +1,7 @@
 /* bounds: what the files of the bounds proof share (schedule/bounds*.c); nobody else includes this.
  *
  *   bounds.c           walks the definitions with the conditions that enclose each access, and reports
+ *   bounds_tile.c      the same questions of a Tile program that came as text
  *   bounds_symbolic.c  index expressions as polynomials over atoms
  *   bounds_form.c      conditions as formulas over polynomials
  *   bounds_prove.c     the proof: facts, products of facts, case splits, ISL (poly.h)
@@ -170,5 +171,15 @@ Expr *sched_call_check(Bounds *b, const Ctx *ctx, const Question *q);
 /* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does not */
 typedef void Wraps(void *to, const Expr *e, Expr *cond);
 void sched_find_wraps(Bounds *b, Wraps *found, void *to);
+
+/* ---- bounds.c */
+void sched_bounds_begin(Bounds *b, Arena *mem, TeOp *op, Diags *diags); /* but for the root context */
+Ctx *sched_enter_var(Bounds *b, Ctx *ctx, Var *v);                        /* it lies in its range */
+Ctx *sched_enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg);        /* e holds; neg: it does not */
+Ctx *sched_enter_outside(Bounds *b, Ctx *ctx, const Expr *load);          /* an index of load is out of bounds */
+bool sched_index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end); /* 0 <= x < end wherever ctx holds */
+bool sched_divides(const Expr *e);                                        /* an integer division or remainder */
+const char *sched_quote(Bounds *b, const Expr *e);                        /* as the user wrote it, on one line */
+const char *sched_where_at(Bounds *b, const Ctx *ctx, const Witness *w);  /* "N = 4, i = 3" */
 
 #endif

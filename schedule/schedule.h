@@ -17,6 +17,10 @@
  * whether no error was found. */
 bool sched_check_bounds(TeOp *op, Diags *diags);
 
+/* bounds_tile.c: the same of a Tile program that came as text (tile_verify accepts it): every access that does not check
+ * itself, every division without a site; extents that may be negative get a check. Returns whether no error was found. */
+bool sched_check_tile(TileProg *p, Diags *diags);
+
 /* ---- lowering ---------------------------------------------------------------------------------------------
  */
 typedef enum SchedMode { SCHED_NONE, SCHED_DEFAULT, SCHED_FILE } SchedMode;

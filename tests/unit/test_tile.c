@@ -4,6 +4,7 @@
  * after a line `--- what it is`. `test_tile --update` rewrites the goldens. The interpreter is compared with loops in
  * C. */
 #include "ir/tile_priv.h"
+#include "schedule/schedule.h"
 #include "tests/unit/check.h"
 
 #include <dirent.h>
@@ -51,6 +52,7 @@ static TileProg *parse(Arena *mem, const char *name, const char *text, char **er
     *src = (Source){name, text, strlen(text)};
     Diags d = {.mem = mem};
     TileProg *p = tile_parse(mem, src, &d);
+    if (p && errors && !sched_check_tile(p, &d)) p = NULL;
     Text t = {.mem = mem};
     text_add(&t, "");
     for (const Diag *g = d.first; g; g = g->next) diag_render(&t, g, false);
