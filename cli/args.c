@@ -203,6 +203,13 @@ static int short_options(App *a, const char *text, int *i)
     return OK;
 }
 
+static bool asks_for_help(const App *a)
+{
+    for (int i = 1; i < a->argc && strcmp(a->argv[i], "--"); i++)
+        if (!strcmp(a->argv[i], "--help") || !strcmp(a->argv[i], "-h")) return true;
+    return false;
+}
+
 static int choose_command(App *a, const char *name)
 {
     const char *names[COMMANDS], *near;
@@ -210,7 +217,8 @@ static int choose_command(App *a, const char *name)
         names[c] = command[c].name;
         if (!strcmp(name, names[c])) {
             a->command = (CommandId)c;
-            return OK;
+            /* Before its options, which are not known here either. */
+            return command[c].later && !asks_for_help(a) ? cli_error(a, C002_LATER, name) : OK;
         }
     }
     near = args_nearest(name, COMMANDS, names);
@@ -245,7 +253,6 @@ int args_parse(App *a)
         if (rc) return rc;
     }
     if (a->command == COMMANDS || given(a, O_HELP) || given(a, O_VERSION)) return OK;
-    if (command[a->command].later) return cli_error(a, C002_LATER, command[a->command].name);
     for (int o = 0; o < OPTIONS; o++)
         if (given(a, (OptionId)o) && !(option[o].groups & (command[a->command].groups | G_ALL)))
             return cli_error(a, C006_MISPLACED, command[a->command].name, option[o].name);

@@ -280,6 +280,8 @@ static bool pairs_text(Lower *l, const Match *m, Text *out)
     int64_t lanes = target_lanes(l->target, 4);
     if (m->i.guess < FEW_ROWS || m->j.guess < lanes) return false;
     while (b.nr & (b.nr - 1)) b.nr -= (int)lanes;
+    low_why(l, "%s: a product of integers of 16 bits or fewer: two terms in one instruction, operands packed pair by pair", C);
+    low_why(l, "%s: %d x %d results in registers, blocks of %lld terms", C, b.mr, b.nr, (long long)b.kc);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *ir = model_part(&n, i, "r"),
                *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
@@ -345,15 +347,60 @@ static bool narrow_rest(const Match *m, const Blocks *b)
     return m->j.known && m->j.guess > b->nr && m->j.guess <= FEW * b->nr && rest > 0 && rest <= b->nr / 2;
 }
 
+static const char *extent_text(Lower *l, const Axis *g)
+{
+    return !g->n ? "1" : g->known ? arena_printf(l->mem, "%lld", (long long)g->guess) : "any number of";
+}
+
+static void why_pack(Lower *l, const char *C, const Expr *read, bool pack, bool copy, bool wide, const char *of)
+{
+    const char *name = read->load.t->name;
+    if (!pack)
+        low_why(l, "%s: %s is read where it lies: it is small, or not read often enough for a copy to pay", C, name);
+    else
+        low_why(l, "%s: %s is packed by %s: %s", C, name, of,
+                copy   ? "the kernel cannot read it as it lies"
+                : wide ? "it is converted once, not at each use"
+                       : "it is read again and again, and rows far apart would share the sets of a cache");
+}
+
+/* The numbers behind a product's blocks. */
+static void why_product(Lower *l, const Match *m, const Blocks *b, bool pack_a, bool pack_b)
+{
+    const char *C = m->w->def->name;
+    const Target *t = l->target;
+    long long bytes = te_type[m->r->body->type].bits / 8, panel = b->kc * b->nr * bytes, rows = b->kc * b->mc * bytes;
+    int lanes = target_lanes(t, (int)bytes);
+    low_why(l, "%s: a product: %s rows, %s columns, %s terms each", C, extent_text(l, &m->i), extent_text(l, &m->j),
+            extent_text(l, &m->k));
+    low_why(l, "%s: %d x %d results in registers: %d of %d vectors hold sums, %d a row of columns", C, b->mr, b->nr,
+            b->mr * b->nr / lanes, t->vregs, b->nr / lanes);
+    if (b->streams)
+        low_why(l, "%s: few rows: %s is read once, %lld of its rows side by side; the sums wait in a cache", C,
+                m->b->load.t->name, (long long)b->kc);
+    else
+        low_why(l, "%s: blocks of %lld terms: %d columns of them take %lld KiB%s; of %lld rows: %lld KiB%s", C,
+                (long long)b->kc, b->nr, panel >> 10, t->l1 ? arena_printf(l->mem, " (l1 has %lld)", (long long)t->l1 >> 10) : "",
+                (long long)b->mc, rows >> 10, t->l2 ? arena_printf(l->mem, " (l2 has %lld)", (long long)t->l2 >> 10) : "");
+    why_pack(l, C, m->a, pack_a, m->copy_a, m->wide_a, "rows");
+    why_pack(l, C, m->b, pack_b, m->copy_b, m->wide_b, "columns");
+    if (b->large) low_why(l, "%s: sums wait in memory between blocks of terms, fetched one kernel ahead", C);
+}
+
 /* False: nothing is known that suits it. */
 static bool product_text(Lower *l, const Match *m, Text *out)
 {
     Blocks b = product_blocks(l, m);
     if (!m->i.n) {
-        if (b.streams) vector_text(l, m, &b, out);
-        return b.streams;
+        if (!b.streams) return false;
+        low_why(l, "%s: a vector times a matrix: %s is read once, %lld of its rows side by side; the sums wait in a cache",
+                m->w->def->name, m->b->load.t->name, (long long)b.kc);
+        vector_text(l, m, &b, out);
+        return true;
     }
     if (dots(l, m)) {
+        low_why(l, "%s: few rows, and terms that lie next to each other in both operands: dot products, in lanes over terms",
+                m->w->def->name);
         dots_text(l, m, out);
         return true;
     }
@@ -364,6 +411,7 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     /* Few rows of a kernel are as many streams that the hardware follows; a copy pays when it is read often enough. */
     bool pack_a = m->copy_a || (m->wide_a && !m->pairs) || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
     bool pack_b = m->copy_b || (m->wide_b && !m->pairs) || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    why_product(l, m, &b, pack_a, pack_b);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
                *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
@@ -406,6 +454,7 @@ static bool scan_text(Lower *l, const Work *w, Text *out)
     const Var *row = w->ix[w->nix - 2];
     if (ix_guess(l, row->hi) < ROWS) return false;
     Namer n = {.l = l, .w = w};
+    low_why(l, "%s: a row's steps wait for each other: %d rows run side by side", d->name, ROWS);
     const char *ro = model_part(&n, row->name, "o"), *ri = model_part(&n, row->name, "i");
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri, d->name);
     for (int i = 0; i < w->nix - 2; i++) text_printf(out, "%s, ", w->ix[i]->name);

@@ -132,6 +132,9 @@ bool model_window(Lower *l, const Work *w, Text *out)
     const char *S = w->def->name;
     Namer n = {.l = l, .w = w, .r = m.r};
     int lanes = lanes_for(&m), last = w->nix - (m.y ? 3 : 2), shared = -1; /* the index around the tile */
+    low_why(l, "%s: each result comes from a small window: %d%s results in registers, all terms written out", S, lanes,
+            m.y ? arena_printf(l->mem, " x %d", TALL) : "");
+    if (m.ncopies) low_why(l, "%s: what is read beyond the edges is put around a copy once", S);
     const char *xo = model_part(&n, m.x->name, "o"), *xi = model_part(&n, m.x->name, "i"), *yo = NULL, *yi = NULL;
     if (l->threads > 1 && plan_work(l, w) >= 2e5) shared = shared_out(&m, m.y ? last + 1 : last);
     if (m.y) {

@@ -116,13 +116,19 @@ TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags 
     return lower(mem, u, op, param, u->sched->nstmts, diags, why);
 }
 
+static void add_source(Text *out, Span s)
+{
+    for (uint32_t i = 0; i < s.len; i++) text_char(out, s.src->text[s.at + i]);
+}
+
 /* ---- the default ------------------------------------------------------------------------------------------------------------
  */
-static const Sched *default_schedule(Arena *mem, const SchedUse *u, const TeOp *op)
+/* `why` gets the template's reasons. */
+static const Sched *default_schedule(Arena *mem, const SchedUse *u, const TeOp *op, Text *why)
 {
     Lower l;
     Text text = {.mem = mem};
-    low_start(&l, mem, op, u->target, u->num, SCHED_DEFAULT, u->threads, NULL);
+    low_start(&l, mem, op, u->target, u->num, SCHED_DEFAULT, u->threads, why);
     if (!model_schedule(&l, &text)) return NULL;
     Source *src = NEW(mem, Source);
     *src = (Source){.name = "default", .text = text.s, .len = text.n};
@@ -134,8 +140,15 @@ static const Sched *default_schedule(Arena *mem, const SchedUse *u, const TeOp *
 TileProg *sched_lower_default(Arena *mem, SchedUse *u, const TeOp *op, Text *why)
 {
     Diags d = {.mem = mem};
-    u->sched = default_schedule(mem, u, op);
-    TileProg *p = u->sched ? sched_lower_with(mem, u, op, &d, why) : NULL;
+    Text said = {.mem = mem};
+    text_add(&said, "");
+    u->sched = default_schedule(mem, u, op, why ? &said : NULL);
+    TileProg *p = u->sched ? sched_lower_with(mem, u, op, &d, why ? &said : NULL) : NULL;
+    if (p && why) {
+        text_printf(why, "%sas a schedule (`--emit schedule`):\n", said.s);
+        add_source(why, u->sched->span);
+        text_char(why, '\n');
+    }
     if (p) return p;
     u->sched = NULL;
     Lower l;
@@ -159,11 +172,6 @@ TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num,
 
 /* ---- what is shown ----------------------------------------------------------------------------------------------------------
  */
-static void add_source(Text *out, Span s)
-{
-    for (uint32_t i = 0; i < s.len; i++) text_char(out, s.src->text[s.at + i]);
-}
-
 bool sched_steps(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out)
 {
     int64_t *param;

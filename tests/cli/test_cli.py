@@ -147,6 +147,7 @@ def usage_errors():
         d.fails(2, "C001", "help", "frobnicate")
         for c in "tune db".split():
             d.fails(2, "C002", c, "x", says="not part of this version")
+            d.fails(2, "C002", c, "x", "--trials", "3", says="not part of this version")
         d.fails(2, "C003", "run", "matmul.te", "--inptu", "A=ones", says="--input")
         d.fails(2, "C003", "run", "matmul.te", "-x")
         d.fails(2, "C003", "run", "matmul.te", "--\x01\x02")
@@ -594,6 +595,9 @@ def explain_targets_doctor():
     with Dir(matmul__te="# Product of two matrices.\n" + MATMUL) as d:
         out = d.works("explain", "matmul.te").out
         for word in ("Product of two matrices.", "1.024 kFLOP", "intensity", "roof", "loops after scheduling", "for ", "where time should go", "schedule"):
+            check(word in out, word)
+        out = d.works("explain", "matmul.te", "--dim", "M=256", "--dim", "N=256", "--dim", "K=256").out
+        for word in ("results in registers", "blocks of 256 terms", "as a schedule", "microkernel C."):
             check(word in out, word)
         j = d.json("explain", "matmul.te", "--dim", "M=?")
         check(j["flops"] == 1024 and j["bytes"] == 768 and j["bound"] in ("memory", "compute") and j["roof_gflops"] > 0 and "text" in j, j)
