@@ -365,7 +365,7 @@ static void why_pack(Lower *l, const char *C, const Expr *read, bool pack, bool 
 }
 
 /* The numbers behind a product's blocks. */
-static void why_product(Lower *l, const Match *m, const Blocks *b, bool pack_a, bool pack_b)
+static void why_product(Lower *l, const Match *m, const Blocks *b, bool pack_a, bool pack_b, bool panels)
 {
     const char *C = m->w->def->name;
     const Target *t = l->target;
@@ -383,8 +383,33 @@ static void why_product(Lower *l, const Match *m, const Blocks *b, bool pack_a, 
                 (long long)b->kc, b->nr, panel >> 10, t->l1 ? arena_printf(l->mem, " (l1 has %lld)", (long long)t->l1 >> 10) : "",
                 (long long)b->mc, rows >> 10, t->l2 ? arena_printf(l->mem, " (l2 has %lld)", (long long)t->l2 >> 10) : "");
     why_pack(l, C, m->a, pack_a, m->copy_a, m->wide_a, "rows");
-    why_pack(l, C, m->b, pack_b, m->copy_b, m->wide_b, "columns");
+    if (panels)
+        low_why(l, "%s: %s is packed panel by panel, the next one fetched meanwhile: its rows lie whole pages apart", C,
+                m->b->load.t->name);
+    else
+        why_pack(l, C, m->b, pack_b, m->copy_b, m->wide_b, "columns");
     if (b->large) low_why(l, "%s: sums wait in memory between blocks of terms, fetched one kernel ahead", C);
+}
+
+/* Bytes between neighbours along v; 0: not known. */
+static int64_t distance(Lower *l, const Expr *load, const Var *v)
+{
+    int64_t bytes = te_type[load->load.t->type].bits / 8, n;
+    int at = load->nargs - 1;
+    for (; at >= 0 && load->arg[at]->var != v; at--)
+        if (load->arg[at]->op != EX_VAR || !ix_known(l, low_expr(l, load->load.t->shape[at]), &n) ||
+            __builtin_mul_overflow(bytes, n, &bytes))
+            return 0;
+    return at < 0 ? 0 : bytes;
+}
+
+/* Few rows, and terms of a column that lie whole pages apart: all of them share one set of l1, so that every kernel
+ * would fetch its panel again. A panel of few terms is copied just before its kernels, the next one fetched meanwhile. */
+static bool pages_apart(Lower *l, const Match *m, const Blocks *b)
+{
+    enum { PAGE = 4096 };
+    int64_t far = m->copy_b || m->k.n != 1 ? 0 : distance(l, m->b, m->k.var[0]);
+    return !b->streams && m->i.known && m->i.guess > b->mr && far > 0 && far % PAGE == 0 && is_large(l, m->b->load.t);
 }
 
 /* False: nothing is known that suits it. */
@@ -398,6 +423,7 @@ static bool product_text(Lower *l, const Match *m, Text *out)
         vector_text(l, m, &b, out);
         return true;
     }
+    enum { PANEL_TERMS = 64 };
     if (dots(l, m)) {
         low_why(l, "%s: few rows, and terms that lie next to each other in both operands: dot products, in lanes over terms",
                 m->w->def->name);
@@ -411,7 +437,9 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     /* Few rows of a kernel are as many streams that the hardware follows; a copy pays when it is read often enough. */
     bool pack_a = m->copy_a || (m->wide_a && !m->pairs) || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
     bool pack_b = m->copy_b || (m->wide_b && !m->pairs) || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
-    why_product(l, m, &b, pack_a, pack_b);
+    bool panels = !pack_b && pages_apart(l, m, &b);
+    if (panels) b.kc = least(b.kc, PANEL_TERMS), pack_b = true;
+    why_product(l, m, &b, pack_a, pack_b, panels);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
     const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
                *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
@@ -434,7 +462,8 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
     bool once = m->i.known && m->i.guess <= b.mc; /* no later block of rows reads a panel again */
     if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once ? jo : ko, k, j, b.nr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once || panels ? jo : ko, k, j, b.nr);
+    if (panels) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->b->load.t->name, C, jo);
     if (pack_a)
         text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
