@@ -69,11 +69,10 @@ static void shares(Explain *x)
     Text *t = &x->t;
     double *flops = NEW_ARRAY(x->mem, double, op->ndefs + 1), *bytes = NEW_ARRAY(x->mem, double, op->ndefs + 1);
     double *ns = NEW_ARRAY(x->mem, double, op->ndefs + 1), all = 0;
+    const bool *live = te_live_defs(x->mem, op);
     for (int i = 0; i < op->ndefs; i++) {
-        TeOp one = *op;
-        one.def = &op->def[i];
-        one.ndefs = 1;
-        flops[i] = te_work(&one, x->sizes).flops;
+        if (!live[i]) continue;
+        flops[i] = te_def_work(op, i, x->sizes).flops;
         bytes[i] = def_bytes(x, op->def[i]);
         double compute = flops[i] / x->peak.gflops_f32, memory = bytes[i] / x->peak.gbs;
         ns[i] = compute > memory ? compute : memory;
@@ -81,6 +80,10 @@ static void shares(Explain *x)
     }
     text_add(t, "\nwhere time should go (each definition alone at its roof, nothing fused):\n");
     for (int i = 0; i < op->ndefs; i++) {
+        if (!live[i]) {
+            text_printf(t, "  %-12s never: no result depends on it\n", op->def[i]->name);
+            continue;
+        }
         text_printf(t, "  %-12s %5.1f%%   ", op->def[i]->name, all > 0 ? 100 * ns[i] / all : 0);
         amount(t, flops[i], "FLOP, ");
         amount(t, bytes[i], "B, ");

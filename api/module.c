@@ -37,6 +37,18 @@ static bool is_tile(const char *name, const char *text, size_t len)
     return len - at > 5 && !memcmp(text + at, "tile", 4) && (text[at + 4] == ' ' || text[at + 4] == '\t');
 }
 
+/* Some text could not be read: whoever mends it wants to know at once what is wrong with what could be. */
+static void look_further(const tensorcc_module *m, Diags *d)
+{
+    for (int i = 0; i < m->file->nitems && !d->spare; i++) {
+        const AstOp *ast = m->file->item[i].op;
+        bool open = false; /* a const that only the caller can give */
+        for (int k = 0; ast && k < ast->nconsts; k++) open |= !ast->cst[k].value;
+        TeOp *op = ast && !open ? fe_check(m->mem, m->file, ast, 0, NULL, d) : NULL;
+        if (op) sched_check_bounds(op, d);
+    }
+}
+
 static void parse(void *arg)
 {
     Parse *p = arg;
@@ -53,6 +65,7 @@ static void parse(void *arg)
         if (m->tile) m->nops = 1;
     } else {
         m->file = fe_parse(p->mem, &m->src, &d);
+        if (d.errors) look_further(m, &d);
         for (int i = 0; i < m->file->nitems; i++) m->nops += m->file->item[i].op != NULL;
     }
     p->status = api_verdict(p->c, &d);

@@ -235,6 +235,31 @@ bool te_uses_var(const Expr *e, const Var *v) { return mentions(e, EX_VAR, v); }
 bool te_has_load(const Expr *e) { return mentions(e, EX_LOAD, NULL); }
 bool te_has_reduce(const Expr *e) { return mentions(e, EX_REDUCE, NULL); }
 
+static void mark_read(const Expr *e, uint8_t *seen, bool *read)
+{
+    if (seen[e->id]) return;
+    seen[e->id] = 1;
+    if (e->op == EX_LOAD) read[e->load.t->id] = true;
+    for (int i = 0; i < te_nchildren(e); i++) mark_read(te_child(e, i), seen, read);
+}
+
+bool *te_live_defs(Arena *mem, const TeOp *op)
+{
+    bool *live = NEW_ARRAY(mem, bool, op->ndefs + 1), *read = NEW_ARRAY(mem, bool, op->ntensors + 1);
+    uint8_t *seen = NEW_ARRAY(mem, uint8_t, op->nexprs + 1);
+    for (int i = op->ndefs - 1; i >= 0; i--) {
+        const Def *d = op->def[i];
+        for (int o = 0; o < d->nout; o++) live[i] |= d->out[o]->kind != TK_LET || read[d->out[o]->id];
+        if (!live[i]) continue;
+        mark_read(d->rhs, seen, read);
+        for (int k = 0; k < d->nix; k++) { /* inferred ranges may mention data */
+            if (d->ix[k]->lo) mark_read(d->ix[k]->lo, seen, read);
+            if (d->ix[k]->hi) mark_read(d->ix[k]->hi, seen, read);
+        }
+    }
+    return live;
+}
+
 /* ---- substitution ---------------------------------------------------------------------------------------------- */
 typedef struct Subst {
     TeOp *op;

@@ -360,7 +360,9 @@ static void run_whole(Run *r, const Def *d)
 
 void interp_all(Run *r)
 {
-    for (int i = 0; i < r->op->ndefs; i++) run_whole(r, r->op->def[i]);
+    const bool *live = te_live_defs(r->mem, r->op);
+    for (int i = 0; i < r->op->ndefs; i++)
+        if (live[i]) run_whole(r, r->op->def[i]);
 }
 
 /* ---- native mode ------------------------------------------------------------------------------------------------ */

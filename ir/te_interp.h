@@ -44,5 +44,6 @@ typedef struct TeWork {
     double flops, bytes, terms;
 } TeWork;
 TeWork te_work(const TeOp *op, const int64_t *dims);
+TeWork te_def_work(const TeOp *op, int def, const int64_t *dims); /* of one definition; bytes are the op's */
 
 #endif

@@ -286,7 +286,8 @@ static double tensor_bytes(const Work *w, const Tensor *t)
     return (double)num_bytes(t->type, t->rank, shape);
 }
 
-TeWork te_work(const TeOp *op, const int64_t *dims)
+/* only: the number of a definition, or -1: all that a result depends on. */
+static TeWork work(const TeOp *op, const int64_t *dims, int only)
 {
     TeWork out = {-1, -1, -1};
     jmp_buf full;
@@ -307,7 +308,9 @@ TeWork te_work(const TeOp *op, const int64_t *dims)
         w.has = NEW_ARRAY(mem, bool, e);
         Cost total = {0, 0};
         double bytes = 0;
-        for (int i = 0; i < op->ndefs; i++) total = plus(total, def_cost(&w, op->def[i]), 1);
+        const bool *live = te_live_defs(mem, op);
+        for (int i = 0; i < op->ndefs; i++)
+            if (only < 0 ? live[i] : i == only) total = plus(total, def_cost(&w, op->def[i]), 1);
         for (int i = 0; i < op->nparams; i++) {
             double n = tensor_bytes(&w, op->tensor[i]);
             bytes = n < 0 || bytes < 0 ? -1 : bytes + n * (op->tensor[i]->kind == TK_INOUT ? 2 : 1);
@@ -317,3 +320,7 @@ TeWork te_work(const TeOp *op, const int64_t *dims)
     arena_free(mem);
     return out;
 }
+
+TeWork te_work(const TeOp *op, const int64_t *dims) { return work(op, dims, -1); }
+
+TeWork te_def_work(const TeOp *op, int def, const int64_t *dims) { return work(op, dims, def); }

@@ -156,6 +156,15 @@ bool sched_divides(const Expr *e)
     return (e->op == EX_DIV || e->op == EX_MOD) && (e->type == DT_INDEX || te_is_int((DType)e->type));
 }
 
+/* A divisor in e that is not known to differ from 0; NULL: there is none. */
+static const Expr *divisor_in_doubt(Bounds *b, Ctx *ctx, const Expr *e)
+{
+    if (sched_divides(e) && !sched_prove_not_zero(b, ctx, sched_sym_of(b, e->arg[1]))) return e->arg[1];
+    const Expr *by = NULL;
+    for (int i = 0; i < e->nargs && !by; i++) by = divisor_in_doubt(b, ctx, e->arg[i]);
+    return by;
+}
+
 /* ctx, and no division in e is by 0: where one is, e has no value, which is an error status of its own. */
 static Ctx *enter_divisors(Bounds *b, Ctx *ctx, const Expr *e)
 {
@@ -209,6 +218,8 @@ static void undecided(Walk *w, const Ctx *ctx, const Expr *e, int i, const Quest
         return;
     }
     Diag *d = diag_error(b->diags, D_B002_UNDECIDED, span_of(e->arg[i], e), i, sched_quote(b, e));
+    const Expr *by = divisor_in_doubt(b, (Ctx *)ctx, e->arg[i]);
+    if (d && by) diag_note(b->diags, d, span_of(by, e), "`%s` may be 0, and then the index has no value", sched_quote(b, by));
     if (d) how_to_mend(b, d, e);
     w->errors++;
     w->told[e->id] = 1;

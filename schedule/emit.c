@@ -517,7 +517,7 @@ void plan_emit(Plan *p)
     layout_inputs(p);
     for (int i = 0; i < p->n; i++) {
         PlanDef *d = &p->def[i];
-        if (d->w->gone || d->in) continue;
+        if (d->w->gone || d->w->unused || d->in) continue;
         whole_let(p->l, d);
         emit_def(p, d);
     }

@@ -194,7 +194,7 @@ void emit_producers(Emit *e, Iter *it)
     Region *g = NEW_ARRAY(e->l->mem, Region, p->n + 1);
     int n = 0;
     for (int i = 0; i < p->n; i++)
-        if (!p->def[i].w->gone && p->def[i].in == e->d && p->def[i].at == it && needed(e, &p->def[i]))
+        if (!p->def[i].w->gone && !p->def[i].w->unused && p->def[i].in == e->d && p->def[i].at == it && needed(e, &p->def[i]))
             here[n++] = &p->def[i];
     for (int i = n - 1; i >= 0; i--) g[i] = near_cover(e, it, here[i]); /* what the later ones need of the earlier */
     for (int i = 0; i < n; i++) {

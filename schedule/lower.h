@@ -22,6 +22,7 @@ typedef struct Work {
     Expr *rhs;
     int depth;     /* rhs, as a tree, is no deeper */
     bool gone;     /* inlined everywhere */
+    bool unused;   /* no result depends on it: a schedule may speak of it, but it is not computed */
     bool snapshot; /* an inout whose old values are read at other places: they are copied first */
     Tensor *old;   /* the copy */
 } Work;

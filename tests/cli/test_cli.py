@@ -776,6 +776,46 @@ def padding_by_conditions():
 
 
 @test
+def further_mistakes():
+    """A syntax error does not hide what is wrong with the ops that could be read, and only that."""
+    with Dir(many__te="""op a[N](X: f32[N]) -> (Y: f32[N]) {
+  Y[i] = X[i +
+}
+op b[N](X: f32[N]) -> (Y: f32[N]) {
+  Y[i] = Z[i] + foo(X[i])
+}
+op c[N](X: f32[N]) -> (Y: f32[N]) {
+  Y[i] = X[i+1]
+}
+op good[N](const n: i32, X: f32[N]) -> (Y: f32[N]) {
+  Y[i] = X[i]
+}
+""") as d:
+        d.fails(1, "F001", "compile", "many.te", "--op", "c")
+        for word in ("2:15: error[F001]", "5:10: error[N001]", "5:17: error[N009]", "8:12: error[B001]"):
+            check(word in d.err, word)
+        check(d.err.count("error[") == 4, d.err)
+
+
+@test
+def unused_lets():
+    """What no result depends on is not computed, whatever the target and schedule: its gathers cannot fail."""
+    with Dir(t__te="""op t[N](X: f32[N], I: i32[N]) -> (Y: f32[N]) {
+  let u[i] = X[I[i]]
+  let v[i] = u[i] + 1.0
+  Y[i] = X[i] + 1.0
+}
+""", t__sched="schedule s for t { at u : v.i; split Y[i] by 4 -> io, ii; }\n") as d:
+        np.save(d.path / "i.npy", np.array([0, 1, 100, -2], np.int32))
+        for how in (["--target", "interp"], ["--schedule", "none"], ["--schedule", "default"], ["--schedule", "t.sched"], ["--check"],
+                    ["--numerics", "ordered", "--check"]):
+            d.works("run", "t.te", "--input", "X=ones", "--input", "I=i.npy", "--output", "Y=y.npy", *how)
+            check((d.load("y.npy") == 2).all(), how)
+        check("no result depends on it" in d.works("explain", "t.te", "--dim", "N=4").out, d.out)
+        check(d.json("explain", "t.te", "--dim", "N=4")["flops"] == 4, d.out)
+
+
+@test
 def noise():
     """Nothing that is typed may crash it."""
     rng = np.random.default_rng(11)
