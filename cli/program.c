@@ -154,9 +154,7 @@ static int refresh_params(App *a, Program *p)
 
 int program_make_code(App *a, const Program *p)
 {
-    if (!strcmp(p->info.target, "interp") || tensorcc_kernel_entry(p->kernel, NULL)) return OK;
-    const char *code = json_string_value(json_object_get(a->error, "code"));
-    return cli_status(a, code && !strcmp(code, "R035") ? TENSORCC_E_ENV : TENSORCC_E_BUG);
+    return cli_status(a, tensorcc_kernel_make(p->kernel));
 }
 
 int program_compile_plain(App *a, const Request *r, Program *p)
