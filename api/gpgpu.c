@@ -158,7 +158,8 @@ static bool prepare(Call *c)
         int64_t bytes = c->r->bytes[i];
         if (!reserve(c, bytes)) return false;
         uint8_t *to = sim_host(c->g->device, c->arg[i], (uint64_t)bytes + 16, true);
-        bool output = op->tensor[i]->kind == TK_OUTPUT;
+        /* of a byte that a row of nibbles ends in, the other half stays as it was */
+        bool output = op->tensor[i]->kind == TK_OUTPUT && te_type[op->tensor[i]->type].bits >= 8;
         memset(to + (output ? 0 : bytes), 0, output ? (size_t)bytes + 16 : 16);
         if (!output && bytes) memcpy(to, c->r->data[i], (size_t)bytes);
     }

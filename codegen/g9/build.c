@@ -343,15 +343,23 @@ void g_forget(G9 *g, Mark m)
     g_forget_memo(g, m);
 }
 
+/* Barrier registers belong to the warp. Paths take turns, so one that a path waits at must not be set by another one:
+ * the two arms of an `if` use different ones. */
 int g_barrier_open(G9 *g, bool varies, MBlock *end)
 {
-    if (!varies || g->barriers >= G_BARRIERS) return -1;
+    if (!varies || g->no_barriers) return -1;
+    if (g->barriers >= G_BARRIERS) {
+        g->barriers_lacked = true;
+        return -1;
+    }
     MInst in = mir_inst(G9_BSSY);
     in.i.r[IS_D] = (uint8_t)g->barriers;
     in.target = end->id;
     in.line = g->line;
     VEC_PUSH(g->mem, &g->cur->in, in);
-    return g->barriers++;
+    int number = g->barriers++;
+    if (g->barriers > g->barrier_top) g->barrier_top = g->barriers;
+    return number;
 }
 
 void g_barrier_close(G9 *g, int barrier)
@@ -361,7 +369,7 @@ void g_barrier_close(G9 *g, int barrier)
     in.i.r[IS_D] = (uint8_t)barrier;
     in.line = g->line;
     VEC_PUSH(g->mem, &g->cur->in, in);
-    g->barriers--;
+    g->barriers = barrier;
 }
 
 /* ---- if */
@@ -369,6 +377,8 @@ void g_if(G9 *g, If *f, Val cond)
 {
     *f = (If){.els = mir_block(g->k), .end = mir_block(g->k)};
     f->barrier = g_barrier_open(g, g_varies(g, cond), f->end);
+    f->top = g->barrier_top;
+    g->barrier_top = g->barriers;
     g_jump(g, g_not(cond), f->els);
     g_enter(g, mir_block(g->k));
     f->mark = g_mark(g);
@@ -379,6 +389,7 @@ void g_else(G9 *g, If *f)
     g_jump(g, (Val){0}, f->end);
     g_enter(g, f->els);
     g_forget(g, f->mark);
+    if (f->barrier >= 0) g->barriers = g->barrier_top;
     f->has_else = true;
 }
 
@@ -386,6 +397,7 @@ void g_endif(G9 *g, If *f)
 {
     if (!f->has_else) g_enter(g, f->els);
     g_enter(g, f->end);
+    if (f->top > g->barrier_top) g->barrier_top = f->top;
     g_barrier_close(g, f->barrier);
     g_forget(g, f->mark);
 }

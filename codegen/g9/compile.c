@@ -43,6 +43,7 @@ static void compile(Job *j)
     G9 *g = j->g;
     const char *why;
     g_map(g);
+    for (int i = 0; i < g->kernels.n; i++) mir_drop_dead(g->kernels.at[i]);
     if (j->want_mir) {
         Text t = {.mem = g->mem};
         text_add(&t, "");

@@ -81,7 +81,10 @@ typedef struct G9 {
     /* the kernel that is being made */
     MKernel *k;
     MBlock *cur;
-    int level, barriers, line;
+    int level, line;
+    int barriers, barrier_top; /* the next free one; beyond all that the arm of an if has used so far */
+    bool no_barriers;          /* paths need not meet: one lane, or there are too few registers for them */
+    bool barriers_lacked;
     Level lv[G_DEEP + 1];
     VEC(RegInfo) reg;
     VEC(RegInfo) pred;
@@ -134,7 +137,7 @@ void g_forget_memo(G9 *g, Mark m); /* values of expressions alone, which may hav
 
 typedef struct If {
     MBlock *els, *end;
-    int barrier;
+    int barrier, top;
     bool has_else;
     Mark mark;
 } If;

@@ -187,7 +187,8 @@ static void open_kernel(G9 *g, int block)
     g->k = mir_kernel(g->mem, name);
     g->k->block = block;
     params(g, g->k);
-    g->level = g->barriers = 0;
+    g->level = g->barriers = g->barrier_top = 0;
+    g->barriers_lacked = false;
     g->line = 0;
     g->reg.n = g->pred.n = 0;
     g->lv[0].have.n = g->lv[0].memo.n = 0;
@@ -195,6 +196,8 @@ static void open_kernel(G9 *g, int block)
     memset(g->var, 0, sizeof *g->var * (size_t)(g->op->nvars + 1));
     memset(g->place, 0, sizeof *g->place * (size_t)(g->op->ntensors + 1));
     g_enter(g, mir_block(g->k));
+    for (int i = 0; i < g->op->ntensors; i++) /* strides are made of parameters, and hold everywhere */
+        if (g->param_at[i] >= 0) g_place(g, g->op->tensor[i]);
 }
 
 static void close_kernel(G9 *g, const char *threads)
@@ -248,11 +251,13 @@ static void find_iterations(G9 *g, const Chain *c, Val x)
         const Stmt *s = c->loop[i];
         if (!c->mapped[i]) continue;
         Val n = trips(g, s), at = x;
-        if (--left) {
-            at = g_ix_op(g, EX_MOD, x, g_ranged(n, n.lo < 1 ? 1 : n.lo, n.hi));
-            x = g_ix_op(g, EX_DIV, x, g_ranged(n, n.lo < 1 ? 1 : n.lo, n.hi));
+        if (--left) { /* where this runs, no trip count is 0 */
+            Val some = g_ranged(n, n.lo < 1 ? 1 : n.lo, n.hi < 1 ? 1 : n.hi);
+            at = g_ix_op(g, EX_MOD, x, some);
+            x = g_ix_op(g, EX_DIV, x, some);
         }
         at = g_ranged(at, 0, n.hi > 0 ? n.hi - 1 : 0);
+        if (n.hi <= INT32_MAX) at = g_narrow(g, at);
         Val v = g_ix_op(g, EX_MUL, at, g_imm(s->loop.step));
         g->var[s->loop.var->id] = g_ix_op(g, EX_ADD, v, g_expr(g, s->loop.var->lo));
     }
@@ -275,7 +280,8 @@ static void serial_part(G9 *g, const Chain *c, int i)
     g_endloop(g, &l);
 }
 
-static void parallel_kernel(G9 *g, const Around *scope, const Chain *c)
+/* One kernel; false: it has too few barrier registers for its ifs and loops. */
+static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
 {
     const char *threads = threads_formula(g, c);
     const Block *body = &c->loop[c->n - 1]->loop.body;
@@ -298,11 +304,21 @@ static void parallel_kernel(G9 *g, const Around *scope, const Chain *c)
         find_iterations(g, c, g_ranged(g->thread, 0, total.hi));
         serial_part(g, c, 0);
     }
+    if (g->barriers_lacked) return false;
     close_kernel(g, threads);
+    return true;
+}
+
+static void parallel_kernel(G9 *g, const Around *scope, const Chain *c)
+{
+    g->no_barriers = !try_parallel(g, scope, c);
+    if (g->no_barriers) try_parallel(g, scope, c);
+    g->no_barriers = false;
 }
 
 static void serial_kernel(G9 *g, const Around *scope, const Block *b)
 {
+    g->no_barriers = true;
     open_kernel(g, (int)g->machine->chip_warp);
     enter_scope(g, scope);
     g->thread = g_imm(0);
@@ -310,6 +326,7 @@ static void serial_kernel(G9 *g, const Around *scope, const Block *b)
     leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
     g_block(g, b);
     close_kernel(g, "1");
+    g->no_barriers = false;
 }
 
 /* ---- the program */

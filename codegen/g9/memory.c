@@ -39,10 +39,7 @@ Place *g_place(G9 *g, const Tensor *t)
         p->at = g->param_at[t->id];
         p->nibbles = is_param(g, t) && te_type[t->type].bits < 8;
     }
-    if (!p->extent) {
-        /* strides hold for the kernel: they are made of parameters, at the outermost level */
-        shape_of(g, t, p);
-    }
+    if (!p->extent) shape_of(g, t, p);
     return p;
 }
 

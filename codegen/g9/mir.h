@@ -82,6 +82,9 @@ typedef struct MUse {
 enum { M_USES = 16 };
 int mir_uses(const MInst *in, MUse *out); /* how many */
 
+/* ---- dead.c: drops what computes something that nobody reads */
+void mir_drop_dead(MKernel *k);
+
 /* ---- mir_print.c, mir_parse.c, mir_verify.c */
 void mir_print(Text *out, const MKernel *k);
 /* NULL when what must hold does: operands of the widths that the table says, targets placed, no fall off the end; else
