@@ -394,11 +394,11 @@ static void lower(Make *x)
     text_add(&why, "");
     if (x->mode == SCHED_FILE)
         k->prog = lower_by_file(x, &why);
-    else if (x->mode == SCHED_DEFAULT) {
+    else if (x->mode == SCHED_DEFAULT && !k->gpu) {
         k->use = (SchedUse){.target = k->target, .num = k->num, .threads = k->threads};
         k->prog = sched_lower_default(k->mem, &k->use, k->op, &why);
     } else
-        k->prog = sched_lower(k->mem, k->op, k->target, k->num, x->mode, k->threads, &why);
+        k->prog = sched_lower(k->mem, k->op, k->target, k->num, SCHED_NONE, k->threads, &why); /* gpgpu: codegen maps it */
     k->why = why.s;
     k->ns += rt_now_ns() - start;
     if (x->status) return;

@@ -92,7 +92,6 @@ typedef struct G9 {
     Val *var;             /* by variable id */
     Val *memo;            /* by expression id */
     Val thread;           /* the number of this thread among all of the launch (index) */
-    int64_t most_threads; /* of a launch whose threads have workspace of their own; else 0 */
     const Expr **let;     /* by variable id: the value of a let at the outermost level */
     VEC(MKernel *) kernels;
     VEC(CgG9Launch) launches;

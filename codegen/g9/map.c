@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { CHAIN = 8, BLOCK = 128, MOST_THREADS = 4096 };
+enum { CHAIN = 8, BLOCK = 128, MOST_THREADS = 4096, UNKNOWN_THREADS = 512, LEAST_THREADS = 32 };
+enum { THREAD_BYTES = 1 << 26 }; /* of workspace for the threads of a launch, unless even few need more */
 
 typedef struct Around {
     VEC(const Stmt *) let;
@@ -85,10 +86,20 @@ static const char *bytes_formula(G9 *g, const Tensor *t)
     return s;
 }
 
+/* How many threads may have a buffer t each. */
+static int threads_with(G9 *g, const Tensor *t)
+{
+    int64_t bytes;
+    const char *formula = bytes_formula(g, t);
+    if (!cg_g9_formula(formula, 0, NULL, &bytes)) return UNKNOWN_THREADS;
+    int64_t n = THREAD_BYTES / (bytes + 16) / LEAST_THREADS * LEAST_THREADS;
+    return n < LEAST_THREADS ? LEAST_THREADS : n > MOST_THREADS ? MOST_THREADS : (int)n;
+}
+
 static void add_buffer(G9 *g, const Tensor *t, bool outermost)
 {
     const char *bytes = bytes_formula(g, t);
-    if (!outermost) bytes = arena_printf(g->mem, "%s 15 + 16 / 16 * %d *", bytes, MOST_THREADS);
+    if (!outermost) bytes = arena_printf(g->mem, "%s 15 + 16 / 16 * %d *", bytes, threads_with(g, t));
     g->param_at[t->id] = 8 * (g->op->nparams + g->buffers.n);
     VEC_PUSH(g->mem, &g->buffers, (CgG9Buffer){plain_name(g, t->name), bytes});
 }
@@ -116,17 +127,20 @@ static void find_buffers(G9 *g, const Block *b, bool outermost)
     }
 }
 
-/* Do threads that run b have workspace of their own? */
-static bool has_thread_buffers(G9 *g, const Block *b)
+
+/* At most so many threads run b at once, because they have workspace of their own. */
+static int most_threads(G9 *g, const Block *b, int most)
 {
     for (int i = 0; i < b->n; i++) {
         const Stmt *s = b->at[i];
-        if (s->kind == ST_ALLOC && g->param_at[s->alloc.buf->id] >= 0) return true;
-        if (s->kind == ST_FOR && has_thread_buffers(g, &s->loop.body)) return true;
-        if (s->kind == ST_IF && (has_thread_buffers(g, &s->branch.then) || has_thread_buffers(g, &s->branch.els)))
-            return true;
+        if (s->kind == ST_ALLOC && g->param_at[s->alloc.buf->id] >= 0) {
+            int n = threads_with(g, s->alloc.buf);
+            most = n < most ? n : most;
+        }
+        if (s->kind == ST_FOR) most = most_threads(g, &s->loop.body, most);
+        if (s->kind == ST_IF) most = most_threads(g, &s->branch.els, most_threads(g, &s->branch.then, most));
     }
-    return false;
+    return most;
 }
 
 /* ---- the loops that become threads */
@@ -285,8 +299,9 @@ static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
 {
     const char *threads = threads_formula(g, c);
     const Block *body = &c->loop[c->n - 1]->loop.body;
-    bool bounded = has_thread_buffers(g, body);
-    open_kernel(g, bounded ? 64 : block_size(g, threads));
+    int most = most_threads(g, body, INT32_MAX);
+    bool bounded = most < INT32_MAX;
+    open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
     enter_scope(g, scope);
     Val total = g_imm(1);
     for (int i = 0; i < c->n; i++)
@@ -294,8 +309,8 @@ static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
     g->thread = thread_number(g, total);
     if (bounded) {
         Loop l;
-        threads = arena_printf(g->mem, "%s %d min", threads, MOST_THREADS);
-        Val x = g_loop(g, &l, g->thread, total, MOST_THREADS);
+        threads = arena_printf(g->mem, "%s %d min", threads, most);
+        Val x = g_loop(g, &l, g->thread, total, most);
         find_iterations(g, c, g_ranged(x, 0, total.hi));
         serial_part(g, c, 0);
         g_endloop(g, &l);

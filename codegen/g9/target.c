@@ -1,4 +1,4 @@
-/* target: a machine of the GPU family as schedules see processors: one lane, no vectors; threads come from map.c. */
+/* target: a machine of the GPU family as schedules see processors: vectors are the widest load of a thread; threads come from map.c. */
 #include "codegen/g9/g9.h"
 
 #include <string.h>
@@ -16,8 +16,8 @@ const Target *cg_g9_target(Arena *mem, const char *name, IsaMachine *machine)
                   .cpu = arena_strdup(mem, machine->name),
                   .features = "",
                   .model = arena_printf(mem, "simulated GPU %s", machine->name),
-                  .vector_bytes = 4,
-                  .vregs = 128,
+                  .vector_bytes = 16,
+                  .vregs = 32,
                   .fma = true,
                   .masks = true,
                   .fma_per_cycle = 1,
