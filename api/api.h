@@ -91,8 +91,9 @@ struct tensorcc_kernel {
     CgJit jit[VARIANTS];
     atomic_bool have[VARIANTS];
     ApiWorkspace *workspaces;
-    void *library; /* dlopen's handle of a loaded artifact */
-    bool same;     /* library: made by this very toolchain, so that its sites are ours */
+    bool loaded;   /* out of an artifact */
+    void *library; /* dlopen's handle of a loaded shared library */
+    bool same;     /* loaded: made by this very toolchain, so that its sites are ours */
 };
 
 struct tensorcc_blob {
@@ -154,6 +155,11 @@ void api_gpgpu_free(tensorcc_kernel *k);
 tensorcc_status api_gpgpu_need(tensorcc_kernel *k); /* makes its code when it is not there yet */
 /* kind: g9 (bytes), g9asm, mir; in mem. */
 tensorcc_status api_gpgpu_text(tensorcc_kernel *k, Arena *mem, const char *kind, char **bytes, size_t *n);
+/* A `.g9` file: its module, and the text that it carries ("": none). */
+tensorcc_status api_gpgpu_read(tensorcc_context *c, Arena *mem, const char *path, const char *bytes, size_t n,
+                               struct IsaModule **out, const char **text);
+/* A kernel for gpgpu from a module, which is the kernel's once k->gpu is set, and its text. */
+tensorcc_status api_gpgpu_adopt(tensorcc_kernel *k, struct IsaModule *m, const char *path, const char *text);
 int64_t api_gpgpu_code_bytes(const tensorcc_kernel *k);
 typedef struct ApiGpuRun {
     const int64_t *sizes, *bytes; /* of dims; of the parameters */

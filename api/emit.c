@@ -161,7 +161,8 @@ tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blo
     bool needs_code = e.kind != KIND_TE && e.kind != KIND_HEADER;
     if (e.kind >= KIND_SCHEDULE && !k->use.sched)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R041_NO_SCHEDULE, k->schedule);
-    if (needs_code && k->library)
+    bool kept = k->gpu && (e.kind == KIND_G9 || e.kind == KIND_G9ASM);
+    if (needs_code && k->loaded && !kept)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R033_LOAD, "the artifact", "it holds code, and can be run only");
     if ((needs_code || e.kind == KIND_HEADER) && k->interp)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R036_INTERP_KIND, kind);

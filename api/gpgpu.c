@@ -1,6 +1,7 @@
 /* gpgpu: kernels for the project's GPU: code when it is first needed, a simulated device of the kernel's own, and a
  * call as copies to the device, launches one after the other, and copies back. */
-#include "api/api.h"
+#define _GNU_SOURCE /* strsep */
+#include "api/emit.h"
 #include "isa/isa.h"
 #include "runtime/sim/sim.h"
 
@@ -57,23 +58,126 @@ static void make(void *arg)
     m->k->ns += rt_now_ns() - start;
 }
 
-static tensorcc_status load(tensorcc_kernel *k)
+/* How to launch the kernels, and what they were made from, as lines of the module. */
+static void write_plan(tensorcc_kernel *k, Arena *mem)
+{
+    ApiGpu *g = k->gpu;
+    IsaModule *m = g->code.module;
+    Text more = {.mem = mem}, all = {.mem = mem};
+    text_add(&more, "");
+    for (int i = 0; i < g->code.nbuffers; i++)
+        text_printf(&more, "buffer %s %s\n", g->code.buffer[i].name, g->code.buffer[i].bytes);
+    for (int i = 0; i < g->code.nlaunches; i++)
+        text_printf(&more, "launch %s %d %s\n", m->kernel[g->code.launch[i].kernel].name, g->code.launch[i].block,
+                    g->code.launch[i].threads);
+    api_metadata(&all, k, more.s);
+    int lines = 1;
+    for (const char *s = all.s; (s = strchr(s, '\n')); s++) lines++;
+    m->plan = isa_alloc(m->mem, sizeof *m->plan * (size_t)lines);
+    for (const char *s = all.s; s && *s;) {
+        const char *end = strchr(s, '\n');
+        m->plan[m->nplan++] = isa_strndup(m->mem, s, end ? (size_t)(end - s) : strlen(s));
+        s = end ? end + 1 : NULL;
+    }
+    m->toolchain = isa_strndup(m->mem, tensorcc_toolchain(), strlen(tensorcc_toolchain()));
+}
+
+static tensorcc_status start(tensorcc_kernel *k)
 {
     ApiGpu *g = k->gpu;
     IsaErrors e = {0};
-    Make m = {.k = k, .out = &g->code};
-    if (!api_guard_deep(g->mem, make, &m)) return api_no_memory(k->ctx);
-    if (!m.ok) return api_error(k->ctx, TENSORCC_E_INPUT, D_R044_G9, k->target_name, m.error);
     if (!isa_verify(g->code.module, &g->machine, &e)) {
-        api_error(k->ctx, TENSORCC_E_BUG, D_X002_BUG, "code generation for gpgpu",
-                  e.first ? e.first->text : "no reason");
+        tensorcc_status s = k->loaded ? TENSORCC_E_INPUT : TENSORCC_E_BUG;
+        const char *why = e.first ? e.first->text : "no reason";
+        if (k->loaded)
+            api_error(k->ctx, s, D_R033_LOAD, "the .g9 file", why);
+        else
+            api_error(k->ctx, s, D_X002_BUG, "code generation for gpgpu", why);
         isa_errors_free(&e);
-        return TENSORCC_E_BUG;
+        return s;
     }
     g->device = sim_device_new(&g->machine);
     if (g->device) g->program = sim_load(g->device, g->code.module, &e);
     isa_errors_free(&e);
     return g->program ? TENSORCC_OK : api_no_memory(k->ctx);
+}
+
+static tensorcc_status load(tensorcc_kernel *k)
+{
+    ApiGpu *g = k->gpu;
+    Make m = {.k = k, .out = &g->code};
+    if (!api_guard_deep(g->mem, make, &m)) return api_no_memory(k->ctx);
+    if (!m.ok) return api_error(k->ctx, TENSORCC_E_INPUT, D_R044_G9, k->target_name, m.error);
+    write_plan(k, g->mem);
+    return start(k);
+}
+
+/* ---- out of a file */
+tensorcc_status api_gpgpu_read(tensorcc_context *c, Arena *mem, const char *path, const char *bytes, size_t n,
+                               IsaModule **out, const char **text)
+{
+    IsaErrors e = {.name = path};
+    Text t = {.mem = mem};
+    text_add(&t, "");
+    *out = isa_module_read(bytes, n, &e);
+    tensorcc_status s = TENSORCC_OK;
+    if (!*out) s = api_error(c, TENSORCC_E_INPUT, D_R033_LOAD, path, e.first ? e.first->text : "out of memory");
+    isa_errors_free(&e);
+    for (int i = 0; *out && i < (*out)->nplan; i++) text_printf(&t, "%s\n", (*out)->plan[i]);
+    *text = t.s;
+    return s;
+}
+
+static bool read_buffer(ApiGpu *g, char *line)
+{
+    char *formula = strchr(line, ' ');
+    if (!formula) return false;
+    *formula++ = 0;
+    g->code.buffer[g->code.nbuffers++] = (CgG9Buffer){line, formula};
+    return true;
+}
+
+static bool read_launch(ApiGpu *g, char *line)
+{
+    char *block = strchr(line, ' '), *formula;
+    if (!block) return false;
+    *block++ = 0;
+    long n = strtol(block, &formula, 10);
+    const IsaModule *m = g->code.module;
+    int at = 0;
+    while (at < m->nkernels && strcmp(m->kernel[at].name, line)) at++;
+    if (*formula != ' ' || at == m->nkernels || n < 1 || n > 65536) return false;
+    g->code.launch[g->code.nlaunches++] = (CgG9Launch){at, (int)n, formula + 1};
+    return true;
+}
+
+/* The parameters that run() gives are those that each kernel wants. */
+static bool takes_all(const tensorcc_kernel *k)
+{
+    const CgG9 *c = &k->gpu->code;
+    uint32_t bytes = 8 * (uint32_t)(k->op->nparams + c->nbuffers + 1 + k->op->ndims);
+    for (int i = 0; i < c->module->nkernels; i++)
+        if (c->module->kernel[i].param_bytes != bytes) return false;
+    return true;
+}
+
+tensorcc_status api_gpgpu_adopt(tensorcc_kernel *k, IsaModule *m, const char *path, const char *text)
+{
+    tensorcc_status s = api_gpgpu_target(k, k->target_name);
+    if (!k->gpu) return s;
+    ApiGpu *g = k->gpu;
+    g->code.module = m;
+    if (s) return s;
+    g->code.buffer = NEW_ARRAY(k->mem, CgG9Buffer, m->nplan + 1);
+    g->code.launch = NEW_ARRAY(k->mem, CgG9Launch, m->nplan + 1);
+    char *at = arena_strdup(k->mem, text);
+    bool ok = true;
+    for (char *line; ok && (line = strsep(&at, "\n")) && *line;) {
+        if (!strncmp(line, "buffer ", 7)) ok = read_buffer(g, line + 7);
+        if (!strncmp(line, "launch ", 7)) ok = read_launch(g, line + 7);
+    }
+    if (!ok || !takes_all(k)) return api_error(k->ctx, TENSORCC_E_INPUT, D_R033_LOAD, path, "its launch plan cannot be read");
+    return start(k);
 }
 
 tensorcc_status api_gpgpu_need(tensorcc_kernel *k)

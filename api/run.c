@@ -299,7 +299,7 @@ static void copies_back(Run *r, bool ok)
 static void fault_at(tensorcc_kernel *k, Diags *d, int site, int64_t index)
 {
     const TeOp *op = k->op;
-    if (site < 1 || site > op->nsites || (k->library && !k->same)) {
+    if (site < 1 || site > op->nsites || (k->loaded && !k->same)) {
         diag_error(d, D_R026_GATHER, op->span, op->name, arena_printf(d->mem, "an index (place %d)", site),
                    arena_printf(d->mem, "%lld", (long long)index));
         return;

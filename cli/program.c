@@ -69,10 +69,7 @@ int program_open(App *a, const Request *r, Program *p)
     int rc = open_context(a);
     if (!rc) rc = file_read(a, r->file, &text, &n);
     if (rc) return rc;
-    if (n >= 4 && !memcmp(text,
-                          "\x7f"
-                          "ELF",
-                          4)) {
+    if (n >= 4 && (!memcmp(text, "\x7f" "ELF", 4) || !memcmp(text, "G9\r\n", 4))) {
         p->artifact = true;
         rc = refuse_options(a, r);
         if (!rc && a->command == C_interp) rc = cli_error(a, C042_INTERP, r->file);

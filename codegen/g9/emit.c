@@ -40,7 +40,9 @@ static void params(IsaModule *m, IsaKernel *to, const MKernel *k)
         to->param[i] = (IsaParam){.name = isa_strndup(m->mem, p->name, strlen(p->name)),
                                   .type = p->type,
                                   .pointer = p->pointer,
+                                  .rank = (uint8_t)p->rank,
                                   .offset = p->offset};
+        for (int j = 0; j < p->rank; j++) to->param[i].dim[j] = isa_strndup(m->mem, p->dim[j], strlen(p->dim[j]));
     }
 }
 

@@ -43,12 +43,36 @@ static bool taken(const MKernel *k, const char *name)
     return false;
 }
 
-static void param(G9 *g, MKernel *k, const char *name, IsaType t, bool pointer)
+static MParam *param(G9 *g, MKernel *k, const char *name, IsaType t, bool pointer)
 {
     const char *plain = plain_name(g, name), *s = plain;
     for (int i = 1; taken(k, s); i++) s = arena_printf(g->mem, "%s_%d", plain, i);
-    VEC_PUSH(g->mem, &k->param, (MParam){s, (uint8_t)t, pointer, k->param_bytes});
+    VEC_PUSH(g->mem, &k->param, (MParam){.name = s, .type = (uint8_t)t, .pointer = pointer, .offset = k->param_bytes});
     k->param_bytes += 8;
+    return &k->param.at[k->param.n - 1];
+}
+
+/* Sizes that are numbers or dims alone; else no shape is told. Nibbles have none, for two lie in a byte. */
+static void shape(G9 *g, MParam *p, const Tensor *t)
+{
+    if (t->rank > ISA_RANK || te_type[t->type].bits < 8) return;
+    for (int i = 0; i < t->rank; i++) {
+        int64_t n;
+        const Expr *e = t->shape[i];
+        if (te_eval_size(g->op, e, &n))
+            p->dim[i] = arena_printf(g->mem, "%lld", (long long)n);
+        else if (e->op == EX_DIM)
+            p->dim[i] = g->op->dim[e->sym].name;
+        else
+            return;
+    }
+    p->rank = t->rank;
+}
+
+static void scalar(MParam *p, const char *count)
+{
+    p->rank = 1;
+    p->dim[0] = count;
 }
 
 static IsaType memory_type(DType t)
@@ -68,9 +92,20 @@ static IsaType memory_type(DType t)
 static void params(G9 *g, MKernel *k)
 {
     const TeOp *op = g->op;
-    for (int i = 0; i < op->nparams; i++) param(g, k, op->tensor[i]->name, memory_type(op->tensor[i]->type), true);
-    for (int i = 0; i < g->buffers.n; i++) param(g, k, g->buffers.at[i].name, IT_U8, true);
-    param(g, k, "fault", IT_U32, true);
+    for (int i = 0; i < op->nparams; i++) {
+        const Tensor *t = op->tensor[i];
+        MParam *p = param(g, k, t->name, memory_type(t->type), true);
+        if (t->rank)
+            shape(g, p, t);
+        else
+            scalar(p, "1");
+    }
+    for (int i = 0; i < g->buffers.n; i++) {
+        int64_t n;
+        MParam *p = param(g, k, g->buffers.at[i].name, IT_U8, true);
+        if (cg_g9_formula(g->buffers.at[i].bytes, 0, NULL, &n)) scalar(p, arena_printf(g->mem, "%lld", (long long)n));
+    }
+    scalar(param(g, k, "fault", IT_U32, true), "4");
     for (int i = 0; i < op->ndims; i++) param(g, k, op->dim[i].name, IT_S64, false);
 }
 

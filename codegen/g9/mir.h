@@ -47,6 +47,8 @@ typedef struct MParam {
     const char *name;
     uint8_t type, pointer; /* IsaType */
     uint32_t offset;
+    int rank; /* of what a pointer leads to, 0: not told */
+    const char *dim[ISA_RANK];
 } MParam;
 
 typedef struct MKernel {
