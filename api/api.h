@@ -169,6 +169,7 @@ typedef struct ApiGpuRun {
     int64_t index;
     int launches;
     uint64_t cycles, instructions, dram_bytes;
+    double peak_gflops, peak_gbs; /* of the machine */
     double ns, mma, occupancy, stall[TENSORCC_G9_STALLS]; /* when timed */
 } ApiGpuRun;
 tensorcc_status api_gpgpu_run(tensorcc_kernel *k, ApiGpuRun *r); /* compact tensors; faults of the data are in r */

@@ -344,6 +344,18 @@ static void shares(Call *c)
     r->ns = (double)r->cycles * 1e3 / (double)c->g->machine.chip_mhz;
 }
 
+/* fmas of all lanes at once, in the type of the results. */
+static void peaks(Call *c)
+{
+    const IsaMachine *m = &c->g->machine;
+    bool f64 = false;
+    for (int i = c->k->op->ninputs; i < c->k->op->nparams; i++) f64 |= c->k->op->tensor[i]->type == DT_F64;
+    IsaPipeTime p = m->pipe[f64 ? IP_FP64 : IP_FP32];
+    double lanes = (double)(m->chip_sms * m->sm_subcores * m->chip_warp) * p.count / p.interval;
+    c->r->peak_gflops = 2 * lanes * (double)m->chip_mhz / 1e3;
+    c->r->peak_gbs = (double)m->dram_gbs;
+}
+
 tensorcc_status api_gpgpu_run(tensorcc_kernel *k, ApiGpuRun *r)
 {
     ApiGpu *g = k->gpu;
@@ -356,6 +368,7 @@ tensorcc_status api_gpgpu_run(tensorcc_kernel *k, ApiGpuRun *r)
     for (int i = 0; ok && i < g->code.nlaunches; i++) ok = launch(&c, &g->code.launch[i]);
     if (ok) finish(&c);
     shares(&c);
+    peaks(&c);
     for (int i = 0; i < c.nmemory; i++) sim_free(g->device, c.arg[i]);
     pthread_mutex_unlock(&g->running);
     free(c.arg);

@@ -574,6 +574,8 @@ tensorcc_status tensorcc_run_timed(tensorcc_kernel *k, int32_t n, const tensorcc
                              .ns = g.ns,
                              .mma_utilisation = g.mma,
                              .occupancy = g.occupancy,
+                             .peak_gflops = g.peak_gflops,
+                             .peak_gbs = g.peak_gbs,
                              .dram_bytes = (int64_t)g.dram_bytes};
     for (int i = 0; i < TENSORCC_G9_STALLS; i++) {
         out->stall[i] = g.stall[i];

@@ -344,6 +344,7 @@ typedef struct tensorcc_g9_run {
     uint64_t cycles, instructions; /* instructions of warps */
     double ns;                     /* cycles at the machine's clock */
     double mma_utilisation, occupancy;
+    double peak_gflops, peak_gbs; /* of the machine: fmas of the results' type, DRAM */
     int64_t dram_bytes;
     double stall[TENSORCC_G9_STALLS];
     const char *stall_name[TENSORCC_G9_STALLS];

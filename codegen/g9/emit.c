@@ -62,18 +62,28 @@ static void labels(IsaModule *m, IsaKernel *to, const MKernel *k, const int *pla
     }
 }
 
+/* Of the first statement, for what stands before it. */
+static int first_line(const MKernel *k)
+{
+    for (int i = 0; i < k->layout.n; i++)
+        for (int j = 0; j < k->layout.at[i]->in.n; j++)
+            if (k->layout.at[i]->in.at[j].line) return k->layout.at[i]->in.at[j].line;
+    return 0;
+}
+
 static bool code(IsaModule *m, IsaKernel *to, const MKernel *k, const int *place, bool file, const char **why)
 {
     uint32_t at = 0;
-    int line = 0;
+    int line = 0, first = first_line(k);
     to->line = isa_alloc(m->mem, sizeof *to->line * (size_t)(to->count + 1));
     for (int i = 0; i < k->layout.n; i++)
         for (int j = 0; j < k->layout.at[i]->in.n; j++, at++) {
             const MInst *in = &k->layout.at[i]->in.at[j];
             IsaInst bits = finish(in, at, place);
             if (!isa_encode(&bits, &m->code[to->first + at], why)) return false;
-            if (!file || !in->line || in->line == line) continue;
-            line = in->line;
+            int of = in->line ? in->line : at ? 0 : first;
+            if (!file || !of || of == line) continue;
+            line = of;
             to->line[to->nlines++] = (IsaLine){.at = at, .line = (uint32_t)line};
         }
     return true;
