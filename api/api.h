@@ -18,6 +18,7 @@
 #include "schedule/schedule.h"
 
 typedef struct ApiMessage ApiMessage; /* context.c: a thread's last message */
+typedef struct ApiGpu ApiGpu;         /* gpgpu.c: what a kernel for gpgpu has beyond others */
 
 struct tensorcc_context {
     tensorcc_diagnostic_fn on;
@@ -74,6 +75,7 @@ struct tensorcc_kernel {
     TeOp *op; /* bounds checked, dims bound or dynamic */
     const Target *target;
     bool interp;
+    ApiGpu *gpu; /* NULL: for another target */
     Numerics num;
     unsigned flags;
     int threads;
@@ -89,8 +91,9 @@ struct tensorcc_kernel {
     CgJit jit[VARIANTS];
     atomic_bool have[VARIANTS];
     ApiWorkspace *workspaces;
-    void *library; /* dlopen's handle of a loaded artifact */
-    bool same;     /* library: made by this very toolchain, so that its sites are ours */
+    bool loaded;   /* out of an artifact */
+    void *library; /* dlopen's handle of a loaded shared library */
+    bool same;     /* loaded: made by this very toolchain, so that its sites are ours */
 };
 
 struct tensorcc_blob {
@@ -144,6 +147,32 @@ bool api_numerics(const char *s, Numerics *out);
 void api_describe_params(tensorcc_kernel *k);
 /* Makes a variant of k's code when it is not there yet. */
 tensorcc_status api_need(tensorcc_kernel *k, ApiVariant v);
+
+/* ---- gpgpu.c ---- */
+bool api_is_gpgpu(const char *target);
+tensorcc_status api_gpgpu_target(tensorcc_kernel *k, const char *name); /* sets gpu and target */
+void api_gpgpu_free(tensorcc_kernel *k);
+tensorcc_status api_gpgpu_need(tensorcc_kernel *k); /* makes its code when it is not there yet */
+/* kind: g9 (bytes), g9asm, mir; in mem. */
+tensorcc_status api_gpgpu_text(tensorcc_kernel *k, Arena *mem, const char *kind, char **bytes, size_t *n);
+/* A `.g9` file: its module, and the text that it carries ("": none). */
+tensorcc_status api_gpgpu_read(tensorcc_context *c, Arena *mem, const char *path, const char *bytes, size_t n,
+                               struct IsaModule **out, const char **text);
+/* A kernel for gpgpu from a module, which is the kernel's once k->gpu is set, and its text. */
+tensorcc_status api_gpgpu_adopt(tensorcc_kernel *k, struct IsaModule *m, const char *path, const char *text);
+int64_t api_gpgpu_code_bytes(const tensorcc_kernel *k);
+typedef struct ApiGpuRun {
+    const int64_t *sizes, *bytes; /* of dims; of the parameters */
+    void *const *data;
+    int timed; /* a tensorcc_g9_timed */
+    int32_t site;  /* out: 0, or 1 + the number of what failed, and the index */
+    int64_t index;
+    int launches;
+    uint64_t cycles, instructions, dram_bytes;
+    double peak_gflops, peak_gbs; /* of the machine */
+    double ns, mma, occupancy, stall[TENSORCC_G9_STALLS]; /* when timed */
+} ApiGpuRun;
+tensorcc_status api_gpgpu_run(tensorcc_kernel *k, ApiGpuRun *r); /* compact tensors; faults of the data are in r */
 
 /* ---- shape.c: all report into d ---- */
 bool api_infer(const tensorcc_kernel *k, const int64_t *const *shape, int64_t *sizes, Diags *d);

@@ -1,4 +1,4 @@
-/* artifact: a kernel as a shared library, and back.
+/* artifact: a kernel as a shared library or a .g9 file, and back.
  *
  * The library carries, beside NAME and NAME_workspace, the symbol tensorcc_artifact: a text that says what it was made
  * with, ended by an empty line and the op's source. Loading reads that text, analyses the source as compiling does (so
@@ -6,6 +6,7 @@
  * compiler driver in a folder of its own under TMPDIR. */
 #define _GNU_SOURCE
 #include "api/emit.h"
+#include "isa/isa.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ extern char **environ;
 /* ---- what it says of itself ----------------------------------------------------------------------------------------
  */
 
-static void print_metadata(Text *t, const tensorcc_kernel *k)
+void api_metadata(Text *t, const tensorcc_kernel *k, const char *more)
 {
     const TeOp *op = k->op;
     text_add(t, MAGIC);
@@ -50,7 +51,7 @@ static void print_metadata(Text *t, const tensorcc_kernel *k)
         te_print_expr(&v, op, op->cst[i].value);
         text_printf(t, "const %s=%s\n", op->cst[i].name, v.s);
     }
-    text_printf(t, "file %s\n\n", k->module->src.name);
+    text_printf(t, "file %s\n%s\n", k->module->src.name, more);
     text_addn(t, k->module->src.text, k->module->src.len);
 }
 
@@ -138,7 +139,7 @@ static void link_in(Link *l)
 {
     const tensorcc_kernel *k = l->k;
     Text meta = {.mem = l->mem}, source = {.mem = l->mem};
-    print_metadata(&meta, k);
+    api_metadata(&meta, k, "");
     print_source(&source, &meta);
     l->cc = getenv("CC");
     if (!l->cc || !l->cc[strspn(l->cc, " ")]) l->cc = "cc";
@@ -203,6 +204,7 @@ typedef struct Load {
     tensorcc_module *m;
     tensorcc_kernel *k;
     tensorcc_status status;
+    struct IsaModule *g9; /* of a .g9 file */
     const char *op, *target, *schedule, *source, *numerics, *features, *toolchain, *file;
     bool strided;
     tensorcc_value *dims, *consts;
@@ -299,10 +301,16 @@ static void analyse(Load *l)
     k->schedule = arena_strdup(k->mem, l->schedule);
     k->source = arena_strdup(k->mem, l->source);
     k->numerics = arena_strdup(k->mem, l->numerics);
-    k->target = cg_target(k->mem, "cpu");
+    if (!l->g9) k->target = cg_target(k->mem, "cpu");
     k->same = !strcmp(l->toolchain, tensorcc_toolchain());
     k->threads = l->c->threads;
     k->why = "";
+    k->loaded = true;
+    if (l->g9) {
+        api_describe_params(k);
+        l->status = api_gpgpu_adopt(k, l->g9, l->path, l->text);
+        return;
+    }
     ApiVariant v = l->strided ? VARIANT_STRIDED : VARIANT_COMPACT;
     /* POSIX lets dlsym's pointer be called; ISO C has no such cast. */
     void *run = dlsym(l->library, l->op), *ws = dlsym(l->library, arena_printf(l->mem, "%s_workspace", l->op));
@@ -338,17 +346,28 @@ static void open_library(Load *l)
     if (why) refuse(l, why);
 }
 
+/* The bytes of a `.g9` file; false: it is another one. */
+static bool open_module(Load *l)
+{
+    char *bytes;
+    size_t n;
+    if (api_read_file(l->mem, l->path, &bytes, &n) || n < 4 || memcmp(bytes, "G9\r\n", 4)) return false;
+    l->status = api_gpgpu_read(l->c, l->mem, l->path, bytes, n, &l->g9, &l->text);
+    if (!l->status && !*l->text) refuse(l, "it was not made by tcc compile: run it with tcc sim");
+    return true;
+}
+
 static void load(void *arg)
 {
     Load *l = arg;
-    open_library(l);
+    if (!open_module(l)) open_library(l);
     if (l->status) return;
     const char *source = read_metadata(l);
     if (!source) {
         refuse(l, "what it says of itself cannot be read");
         return;
     }
-    const char *why = hindrance(l);
+    const char *why = l->g9 ? NULL : hindrance(l);
     if (why) {
         l->status = api_error(l->c, TENSORCC_E_ENV, D_R035_MACHINE, l->target, why);
         return;
@@ -369,10 +388,12 @@ tensorcc_status tensorcc_load(tensorcc_context *c, const char *path, tensorcc_ke
     if (!api_guard_deep(l.mem, load, &l)) l.status = api_no_memory(c);
     tensorcc_module_free(l.m); /* the kernel holds on to it */
     if (l.status) {
+        bool adopted = l.k && l.k->gpu; /* then the module goes with it */
         if (l.k) l.k->library = NULL;
         if (l.k) atomic_store(&l.k->have[VARIANT_COMPACT], false), atomic_store(&l.k->have[VARIANT_STRIDED], false);
         tensorcc_kernel_free(l.k);
         if (l.library) dlclose(l.library);
+        if (!adopted) isa_module_free(l.g9);
     } else {
         *out = l.k;
     }

@@ -264,6 +264,7 @@ static tensorcc_status choose_target(Make *x)
     k->target_name = arena_strdup(k->mem, name);
     k->interp = !strcmp(name, "interp");
     if (k->interp) return TENSORCC_OK;
+    if (api_is_gpgpu(name)) return api_gpgpu_target(k, name);
     k->target = cg_target(k->mem, k->target_name);
     if (!k->target) return api_error(k->ctx, TENSORCC_E_USAGE, D_R009_TARGET, name);
     return TENSORCC_OK;
@@ -394,11 +395,11 @@ static void lower(Make *x)
     text_add(&why, "");
     if (x->mode == SCHED_FILE)
         k->prog = lower_by_file(x, &why);
-    else if (x->mode == SCHED_DEFAULT) {
+    else if (x->mode == SCHED_DEFAULT && !k->gpu) {
         k->use = (SchedUse){.target = k->target, .num = k->num, .threads = k->threads};
         k->prog = sched_lower_default(k->mem, &k->use, k->op, &why);
     } else
-        k->prog = sched_lower(k->mem, k->op, k->target, k->num, x->mode, k->threads, &why);
+        k->prog = sched_lower(k->mem, k->op, k->target, k->num, SCHED_NONE, k->threads, &why); /* gpgpu: codegen maps it */
     k->why = why.s;
     k->ns += rt_now_ns() - start;
     if (x->status) return;
@@ -471,7 +472,7 @@ tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_opti
     if (!values_ok(all.ndims, all.dims) || !values_ok(all.nconsts, all.consts) || !values_ok(all.nsets, all.sets))
         return api_usage(m->ctx, "tensorcc_compile", "a dim or const without name or value");
     if (all.threads < 0 || all.threads > 1024) return api_usage(m->ctx, "tensorcc_compile", "threads must be from 0 (the pool's) to 1024");
-    if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS))
+    if (all.flags & ~(uint32_t)(TENSORCC_DEBUG_LINES | TENSORCC_STRIDED | TENSORCC_NO_DEFAULTS | TENSORCC_CHECKED))
         return api_usage(m->ctx, "tensorcc_compile", "unknown flags");
     Make x = {.m = m, .o = &all, .k = api_kernel_new(m)};
     if (!x.k) return api_no_memory(m->ctx);
@@ -495,6 +496,7 @@ void tensorcc_kernel_free(tensorcc_kernel *k)
         free(w);
     }
     if (k->library) dlclose(k->library);
+    api_gpgpu_free(k);
     pthread_mutex_destroy(&k->lock);
     tensorcc_module *m = k->module;
     arena_free(k->mem);
@@ -545,10 +547,18 @@ tensorcc_status api_need(tensorcc_kernel *k, ApiVariant v)
     return TENSORCC_E_BUG;
 }
 
+tensorcc_status tensorcc_kernel_make(tensorcc_kernel *k)
+{
+    if (!k) return TENSORCC_E_USAGE;
+    if (k->interp) return TENSORCC_OK;
+    if (k->gpu) return api_gpgpu_need(k);
+    return api_need(k, k->flags & TENSORCC_STRIDED ? VARIANT_STRIDED : VARIANT_COMPACT);
+}
+
 tensorcc_kernel_fn tensorcc_kernel_entry(tensorcc_kernel *k, tensorcc_workspace_fn *workspace)
 {
     ApiVariant v = k && k->flags & TENSORCC_STRIDED ? VARIANT_STRIDED : VARIANT_COMPACT;
-    if (!k || k->interp || api_need(k, v)) return NULL;
+    if (!k || k->interp || k->gpu || api_need(k, v)) return NULL;
     if (workspace) *workspace = k->jit[v].workspace;
     return k->jit[v].run;
 }

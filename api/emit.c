@@ -13,9 +13,10 @@ __asm__(".section .rodata\n"
 extern const char kernel_header[] __asm__("tensorcc_kernel_header");
 
 typedef enum Kind { KIND_TE, KIND_TILE, KIND_LLVM, KIND_ASM, KIND_OBJ, KIND_SO, KIND_HEADER,
-               KIND_SCHEDULE, KIND_STEPS, KIND_SPACE, KINDS } Kind;
-static const char *const kind_name[KINDS] = {"te", "tile", "llvm", "asm", "obj", "so", "header",
-                                            "schedule", "steps", "space"};
+               KIND_G9,
+               KIND_G9ASM, KIND_MIR, KIND_SCHEDULE, KIND_STEPS, KIND_SPACE, KINDS } Kind;
+static const char *const kind_name[KINDS] = {"te", "tile", "llvm", "asm", "obj", "so", "header", "g9", "g9asm",
+                                            "mir", "schedule", "steps", "space"};
 
 void api_comment(Text *t, const char *margin, const char *s)
 {
@@ -137,6 +138,9 @@ static void emit(void *arg)
     case KIND_ASM: e->status = api_object(k, e->mem, CG_ASM, &e->bytes, &e->n); return;
     case KIND_OBJ: e->status = api_object(k, e->mem, CG_OBJ, &e->bytes, &e->n); return;
     case KIND_SO: e->status = api_library(k, e->mem, &e->bytes, &e->n); return;
+    case KIND_G9:
+    case KIND_G9ASM:
+    case KIND_MIR: e->status = api_gpgpu_text(k, e->mem, kind_name[e->kind], &e->bytes, &e->n); return;
     case KIND_SCHEDULE:
     case KIND_STEPS:
     case KIND_SPACE: emit_schedule(e, &t); break;
@@ -157,10 +161,14 @@ tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blo
     bool needs_code = e.kind != KIND_TE && e.kind != KIND_HEADER;
     if (e.kind >= KIND_SCHEDULE && !k->use.sched)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R041_NO_SCHEDULE, k->schedule);
-    if (needs_code && k->library)
+    bool kept = k->gpu && (e.kind == KIND_G9 || e.kind == KIND_G9ASM);
+    if (needs_code && k->loaded && !kept)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R033_LOAD, "the artifact", "it holds code, and can be run only");
     if ((needs_code || e.kind == KIND_HEADER) && k->interp)
         return api_error(k->ctx, TENSORCC_E_INPUT, D_R036_INTERP_KIND, kind);
+    bool of_cpu = e.kind >= KIND_LLVM && e.kind <= KIND_HEADER, of_gpu = e.kind >= KIND_G9 && e.kind <= KIND_MIR;
+    if (of_cpu && k->gpu) return api_error(k->ctx, TENSORCC_E_INPUT, D_R045_G9_KIND, k->target_name, kind);
+    if (of_gpu && !k->gpu) return api_error(k->ctx, TENSORCC_E_INPUT, D_R046_G9_ONLY, kind, k->target_name);
     if (e.kind == KIND_TE && k->module->tile) return api_error(k->ctx, TENSORCC_E_INPUT, D_R029_TILE, "kind `te`");
     e.mem = arena_new();
     if (!e.mem || !api_guard_deep(e.mem, emit, &e)) e.status = api_no_memory(k->ctx);

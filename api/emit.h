@@ -4,6 +4,8 @@
 
 #include "api/api.h"
 
+/* What an artifact says of itself: lines `KEY VALUE`, `more` after them, an empty line, the source. */
+void api_metadata(Text *t, const tensorcc_kernel *k, const char *more);
 /* A C header for the compiled kernel. */
 void api_header(Text *t, const tensorcc_kernel *k);
 /* Object code of k in mem; TENSORCC_OK, or reported. */

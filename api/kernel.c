@@ -95,6 +95,7 @@ tensorcc_status tensorcc_kernel_describe(const tensorcc_kernel *k, tensorcc_kern
                                  .compile_ms = k->ns / 1e6};
     for (int v = 0; v < VARIANTS; v++)
         if (atomic_load(&k->have[v])) info.code_bytes += (int64_t)k->jit[v].code_bytes;
+    if (k->gpu) info.code_bytes = api_gpgpu_code_bytes(k);
     pthread_mutex_unlock(lock);
     return hand_out(out, &info, sizeof info) ? TENSORCC_OK
                                              : api_usage(k->ctx, "tensorcc_kernel_describe", "struct_size is not set");

@@ -5,6 +5,7 @@
  * variant that takes strides; where there is none (interpreters, a loaded library) they are copied. The call's memory
  * comes from one arena; nothing of it is left when the call returns, except workspaces, which the kernel keeps. */
 #include "api/api.h"
+#include "runtime/sim/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ typedef struct Run {
     const tensorcc_tensor *const *args;
     Arg *arg;
     int64_t *sizes;
+    ApiGpuRun *profile; /* of a timed call, else NULL */
     tensorcc_status status;
 } Run;
 
@@ -297,7 +299,7 @@ static void copies_back(Run *r, bool ok)
 static void fault_at(tensorcc_kernel *k, Diags *d, int site, int64_t index)
 {
     const TeOp *op = k->op;
-    if (site < 1 || site > op->nsites || (k->library && !k->same)) {
+    if (site < 1 || site > op->nsites || (k->loaded && !k->same)) {
         diag_error(d, D_R026_GATHER, op->span, op->name, arena_printf(d->mem, "an index (place %d)", site),
                    arena_printf(d->mem, "%lld", (long long)index));
         return;
@@ -464,6 +466,19 @@ static void interpret(Run *r, void *const *data)
     if (site < 0) r->status = api_no_memory(k->ctx);
 }
 
+static void call_gpu(Run *r, void *const *data)
+{
+    tensorcc_kernel *k = r->k;
+    int64_t *bytes = NEW_ARRAY(r->mem, int64_t, r->n + 1);
+    for (int i = 0; i < r->n; i++) bytes[i] = r->arg[i].bytes;
+    ApiGpuRun own = {0}, *g = r->profile ? r->profile : &own;
+    g->sizes = r->sizes;
+    g->bytes = bytes;
+    g->data = data;
+    r->status = api_gpgpu_run(k, g);
+    if (!r->status && g->site) fault_at(k, &r->d, g->site, g->index);
+}
+
 static void dispatch(Run *r)
 {
     tensorcc_kernel *k = r->k;
@@ -477,12 +492,14 @@ static void dispatch(Run *r)
     ApiVariant v = k->library            ? (strided ? VARIANT_STRIDED : VARIANT_COMPACT)
                    : compact && !strided ? VARIANT_COMPACT
                                          : VARIANT_STRIDED;
-    bool copy = !compact && (k->interp || (k->library && !strided));
-    if (!k->interp && (r->status = api_need(k, v))) return;
+    bool copy = !compact && (k->interp || k->gpu || (k->library && !strided));
+    if (!k->interp && (r->status = k->gpu ? api_gpgpu_need(k) : api_need(k, v))) return;
     if (copy && !copies(r, data)) {
         r->status = api_no_memory(k->ctx);
     } else if (k->interp) {
         interpret(r, data);
+    } else if (k->gpu) {
+        call_gpu(r, data);
     } else {
         call_code(r, v, data);
     }
@@ -521,17 +538,50 @@ static void run(void *arg)
     }
 }
 
-tensorcc_status tensorcc_run(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args)
+static tensorcc_status call(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args, ApiGpuRun *profile)
 {
-    if (!k) return TENSORCC_E_USAGE;
-    if (!args && n) return api_usage(k->ctx, "tensorcc_run", "args is NULL");
-    Run r = {.k = k, .mem = arena_new(), .n = n, .args = args};
+    Run r = {.k = k, .mem = arena_new(), .n = n, .args = args, .profile = profile};
     if (!r.mem || !(k->interp ? api_guard_deep : api_guard)(r.mem, run, &r)) {
         copies_back(&(Run){.n = r.arg ? r.n : 0, .arg = r.arg}, false);
         r.status = api_no_memory(k->ctx);
     }
     arena_free(r.mem);
     return r.status;
+}
+
+tensorcc_status tensorcc_run(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args)
+{
+    if (!k) return TENSORCC_E_USAGE;
+    if (!args && n) return api_usage(k->ctx, "tensorcc_run", "args is NULL");
+    return call(k, n, args, NULL);
+}
+
+tensorcc_status tensorcc_run_timed(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args, int32_t timing,
+                                   tensorcc_g9_run *out)
+{
+    if (!k) return TENSORCC_E_USAGE;
+    if (!k->gpu) return api_usage(k->ctx, "tensorcc_run_timed", "only kernels for gpgpu have a timing model");
+    if ((!args && n) || !out || out->struct_size < sizeof *out)
+        return api_usage(k->ctx, "tensorcc_run_timed", "args is NULL, or struct_size is not set");
+    if (timing < TENSORCC_G9_TIMED || timing > TENSORCC_G9_ONLY_TIMED)
+        return api_usage(k->ctx, "tensorcc_run_timed", "there is no such way of timing");
+    ApiGpuRun g = {.timed = timing};
+    tensorcc_status s = call(k, n, args, &g);
+    *out = (tensorcc_g9_run){.struct_size = sizeof *out,
+                             .launches = g.launches,
+                             .cycles = g.cycles,
+                             .instructions = g.instructions,
+                             .ns = g.ns,
+                             .mma_utilisation = g.mma,
+                             .occupancy = g.occupancy,
+                             .peak_gflops = g.peak_gflops,
+                             .peak_gbs = g.peak_gbs,
+                             .dram_bytes = (int64_t)g.dram_bytes};
+    for (int i = 0; i < TENSORCC_G9_STALLS; i++) {
+        out->stall[i] = g.stall[i];
+        out->stall_name[i] = sim_stall_name[i];
+    }
+    return s;
 }
 
 /* ---- check ---------------------------------------------------------------------------------------------------------

@@ -128,6 +128,33 @@ static void print(App *a, const Program *p, const Timing *t, const Roof *r, cons
     printf("  compiled  in %.1f ms\n", p->info.compile_ms);
 }
 
+/* The timing model's clocks are the same in every run, so there is one. */
+static int bench_g9(App *a, Program *p, json_t *to)
+{
+    const tensorcc_tensor **args = cli_alloc(a, sizeof *args * (size_t)(p->nparams + 1));
+    tensorcc_g9_run r;
+    for (int i = 0; i < p->nparams; i++) args[i] = &p->param[i].tensor;
+    a->stage = "timing";
+    int rc = program_make_code(a, p);
+    if (!rc) rc = g9_time(a, p, args, given(a, O_CHECK) || given(a, O_OUTPUT), &r);
+    if (rc) return rc;
+    tensorcc_kernel_describe(p->kernel, &p->info);
+    program_json(a, p, to);
+    rc = g9_speed(a, p, &r, to);
+    if (!rc && !a->json) {
+        const char *sizes = program_sizes(a, p);
+        printf("%s%s%s on %s, schedule %s\n", p->info.op, *sizes ? " " : "", sizes, p->info.target, p->info.schedule);
+        g9_print(a, &r);
+        printf("  speed     %.2f GFLOP/s, %.2f GB/s, roof %.0f GFLOP/s, %.0f GB/s: %.1f%% of it\n",
+               json_number_value(json_object_get(to, "gflops")), json_number_value(json_object_get(to, "gbs")), r.peak_gflops,
+               r.peak_gbs, 100 * json_number_value(json_object_get(to, "fraction_of_roof")));
+        printf("  compiled  in %.1f ms\n", p->info.compile_ms);
+    }
+    if (!rc && given(a, O_CHECK)) rc = program_check(a, p, to);
+    if (!rc && given(a, O_OUTPUT)) rc = program_write(a, p);
+    return rc;
+}
+
 int bench_one(App *a, const Request *r, const Bench *options, json_t *to)
 {
     Program p = {0};
@@ -138,6 +165,11 @@ int bench_one(App *a, const Request *r, const Bench *options, json_t *to)
     int rc = program_open(a, r, &p);
     if (!rc) rc = program_compile(a, r, &p);
     if (!rc) rc = program_tensors(a, r, &p, true);
+    if (!rc && program_is_gpgpu(&p)) {
+        rc = bench_g9(a, &p, to);
+        program_close(&p);
+        return rc;
+    }
     if (!rc) rc = prepare(a, &p, &b);
     if (!rc) rc = measure(a, &b, &t);
     if (!rc) rc = roof_measure(a, &p, 0.2, &roof);

@@ -13,8 +13,8 @@ typedef struct Kind {
 static const Kind kinds[] = {{"te", ".te", false, false},    {"tile", ".tile", false, false},
                              {"llvm", ".ll", false, false},  {"asm", ".s", false, false},
                              {"obj", ".o", true, false},     {"so", ".so", true, false},
-                             {"header", ".h", false, false}, {"g9", ".g9", true, true},
-                             {"g9asm", ".g9s", false, true}, {"schedule", ".sched", false, false}};
+                             {"header", ".h", false, false}, {"g9", ".g9", true, false},
+                             {"g9asm", ".g9s", false, false}, {"mir", ".mir", false, false}, {"schedule", ".sched", false, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int choose_kind(App *a, const Kind **out)
@@ -91,7 +91,7 @@ int run_compile(App *a)
     if (!rc) rc = program_compile_plain(a, &r, &p);
     if (!rc && kind) rc = emit(a, &p, kind, to);
     /* Without a kind the time is that of code which could run. */
-    if (!rc && !kind && !strcmp(p.info.target, "cpu")) rc = program_make_code(a, &p);
+    if (!rc && !kind && (!strcmp(p.info.target, "cpu") || !strncmp(p.info.target, "gpgpu", 5))) rc = program_make_code(a, &p);
     if (!rc) {
         tensorcc_kernel_describe(p.kernel, &p.info);
         program_json(a, &p, a->result);

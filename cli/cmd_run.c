@@ -73,12 +73,16 @@ int program_write(App *a, const Program *p)
     return file_write(a, n, out);
 }
 
-static int report(App *a, Program *p, double ns)
+static int report(App *a, Program *p, double ns, const tensorcc_g9_run *timed)
 {
     int rc = OK;
     Timing t = {.median = ns, .min = ns, .reps = 1, .runs = 1};
     p->info.struct_size = sizeof p->info;
     tensorcc_kernel_describe(p->kernel, &p->info);
+    if (timed) {
+        program_json(a, p, a->result);
+        return g9_speed(a, p, timed, a->result);
+    }
     if (a->json) {
         Roof r;
         Speed s;
@@ -104,9 +108,11 @@ static int execute(App *a, Program *p)
     if (rc) return rc;
     double start = now_ns();
     a->stage = "running";
-    rc = cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
+    tensorcc_g9_run timed;
+    bool g9 = program_is_gpgpu(p) && a->json; /* what it took there is told in JSON only, and takes time to find out */
+    rc = g9 ? g9_time(a, p, args, true, &timed) : cli_status(a, tensorcc_run(p->kernel, p->nparams, args));
     double ns = now_ns() - start;
-    if (!rc) rc = report(a, p, ns);
+    if (!rc) rc = report(a, p, ns, g9 ? &timed : NULL);
     if (!rc && given(a, O_CHECK)) rc = program_check(a, p, a->result);
     int failed = rc == WRONG && json_object_get(a->result, "check") ? rc : OK;
     if (rc && !failed) return rc;

@@ -69,10 +69,7 @@ int program_open(App *a, const Request *r, Program *p)
     int rc = open_context(a);
     if (!rc) rc = file_read(a, r->file, &text, &n);
     if (rc) return rc;
-    if (n >= 4 && !memcmp(text,
-                          "\x7f"
-                          "ELF",
-                          4)) {
+    if (n >= 4 && (!memcmp(text, "\x7f" "ELF", 4) || !memcmp(text, "G9\r\n", 4))) {
         p->artifact = true;
         rc = refuse_options(a, r);
         if (!rc && a->command == C_interp) rc = cli_error(a, C042_INTERP, r->file);
@@ -154,9 +151,7 @@ static int refresh_params(App *a, Program *p)
 
 int program_make_code(App *a, const Program *p)
 {
-    if (!strcmp(p->info.target, "interp") || tensorcc_kernel_entry(p->kernel, NULL)) return OK;
-    const char *code = json_string_value(json_object_get(a->error, "code"));
-    return cli_status(a, code && !strcmp(code, "R035") ? TENSORCC_E_ENV : TENSORCC_E_BUG);
+    return cli_status(a, tensorcc_kernel_make(p->kernel));
 }
 
 int program_compile_plain(App *a, const Request *r, Program *p)

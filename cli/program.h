@@ -91,6 +91,12 @@ int program_write(App *a, const Program *p); /* the results that --output names,
 
 /* ---- timing.c ---- */
 /* The roof of one core for p's type, measured within about `seconds`. */
+/* ---- g9.c: kernels for gpgpu run on a simulated machine, which says what they took */
+bool program_is_gpgpu(const Program *p);
+/* One run through the timing model. results: all blocks run, whether timed or not. */
+int g9_time(App *a, Program *p, const tensorcc_tensor *const *args, bool results, tensorcc_g9_run *out);
+int g9_speed(App *a, Program *p, const tensorcc_g9_run *r, json_t *to); /* the fields of --json */
+void g9_print(App *a, const tensorcc_g9_run *r);
 int roof_measure(App *a, const Program *p, double seconds, Roof *out);
 /* ns_median … fraction_of_roof, threads. */
 typedef struct Speed {

@@ -55,7 +55,7 @@ int speed_of(App *a, Program *p, const Timing *t, const Roof *r, Speed *s)
     int rc = cli_status(a, tensorcc_kernel_work(p->kernel, p->sizes, &w));
     if (rc) return rc;
     const tensorcc_pool *pool = tensorcc_context_pool(a->ctx);
-    *s = (Speed){.threads = pool && strcmp(p->info.target, "interp") ? pool->threads : 1,
+    *s = (Speed){.threads = pool && strcmp(p->info.target, "interp") && !program_is_gpgpu(p) ? pool->threads : 1,
                  .flops = w.flops < 0 ? NAN : w.flops,
                  .bytes = w.bytes < 0 ? NAN : w.bytes};
     double ns = t->median > 0 ? t->median : 1;

@@ -86,13 +86,14 @@ typedef enum tensorcc_flags {
     TENSORCC_DEBUG_LINES = 1, /* line tables for gdb and perf */
     TENSORCC_STRIDED =
         2, /* emitted objects accept any strides (a JIT kernel makes that variant when it first needs it) */
-    TENSORCC_NO_DEFAULTS = 4 /* dims not given stay dynamic even where they have a default */
+    TENSORCC_NO_DEFAULTS = 4, /* dims not given stay dynamic even where they have a default */
+    TENSORCC_CHECKED = 8 /* gpgpu: launches look for uninitialised values, races and accesses out of bounds */
 } tensorcc_flags;
 typedef struct tensorcc_compile_options {
     uint32_t struct_size;
     uint32_t flags;
     const char *op;       /* NULL: the only one */
-    const char *target;   /* "cpu" (NULL), "cpu:NAME", "interp" */
+    const char *target;   /* "cpu" (NULL), "cpu:NAME", "gpgpu", "gpgpu:MACHINE", "interp" */
     const char *schedule; /* "auto" (NULL), "default", "none", "FILE.sched", "FILE.sched:NAME" */
     const char *numerics; /* "fast" (NULL), "ordered", "ordered:P" */
     int32_t ndims, nconsts;
@@ -104,6 +105,8 @@ typedef struct tensorcc_compile_options {
 TENSORCC_API tensorcc_status tensorcc_compile(tensorcc_module *m, const tensorcc_compile_options *o,
                                               tensorcc_kernel **out);
 TENSORCC_API void tensorcc_kernel_free(tensorcc_kernel *k);
+/* Makes the machine code now rather than with the first run. */
+TENSORCC_API tensorcc_status tensorcc_kernel_make(tensorcc_kernel *k);
 
 /* A shared library made by `so` (tensorcc_emit, tcc compile). It runs its own code; sizes that were fixed stay fixed.
  */
@@ -192,7 +195,7 @@ TENSORCC_API tensorcc_status tensorcc_check(tensorcc_kernel *k, int32_t n, const
                                             const tensorcc_tensor *const *after, tensorcc_check_result *result);
 
 /* ---- emit, explain ---- */
-/* kind: te tile llvm asm obj so header; with a schedule out of a file also schedule (with its params' values filled
+/* kind: te tile llvm asm obj so header, for gpgpu te tile mir g9 g9asm; with a schedule out of a file also schedule (with its params' values filled
  * in), steps (the program after each statement), space (the params). `so` links with the system's C compiler driver
  * (the variable CC, else cc). */
 TENSORCC_API tensorcc_status tensorcc_emit(tensorcc_kernel *k, const char *kind, tensorcc_blob **out);
@@ -332,6 +335,23 @@ typedef struct tensorcc_launch_result {
  * block, thread and source line, and TENSORCC_E_INPUT. */
 TENSORCC_API tensorcc_status tensorcc_launch(tensorcc_program *p, const tensorcc_launch_options *o, int32_t nargs,
                                              const uint64_t *args, tensorcc_launch_result *out);
+
+/* ---- G9: compiled ops ----
+ * What a run of a kernel for gpgpu took on its machine, all launches together. */
+typedef struct tensorcc_g9_run {
+    uint32_t struct_size;
+    int32_t launches;
+    uint64_t cycles, instructions; /* instructions of warps */
+    double ns;                     /* cycles at the machine's clock */
+    double mma_utilisation, occupancy;
+    double peak_gflops, peak_gbs; /* of the machine: fmas of the results' type, DRAM */
+    int64_t dram_bytes;
+    double stall[TENSORCC_G9_STALLS];
+    const char *stall_name[TENSORCC_G9_STALLS];
+} tensorcc_g9_run;
+/* tensorcc_run through the timing model; timing: a tensorcc_g9_timed other than UNTIMED. */
+TENSORCC_API tensorcc_status tensorcc_run_timed(tensorcc_kernel *k, int32_t n, const tensorcc_tensor *const *args,
+                                                int32_t timing, tensorcc_g9_run *out);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ typedef struct Asm {
     int line;
     IsaModule *m;
     IsaKernel *k; /* NULL before the first */
-    int kernels_cap, code_cap, files_cap, consts_cap;
+    int kernels_cap, code_cap, files_cap, consts_cap, plan_cap;
     int params_cap, labels_cap, vars_cap, lines_cap, ninsts;
     bool own_lines, own_registers, own_uregisters, hash_given;
     int nfixups, fixups_cap, nequs, equs_cap, warp;
@@ -819,7 +819,7 @@ static bool in_kernel(Asm *a, const char *what)
 static bool do_g9(Asm *a)
 {
     int64_t v;
-    return integer(a, ISA_VERSION, ISA_VERSION, "the versions that this assembler knows (1)", &v);
+    return integer(a, ISA_VERSION, ISA_VERSION, "the versions that this assembler knows (2)", &v);
 }
 
 static bool do_machine(Asm *a)
@@ -846,6 +846,15 @@ static bool do_toolchain(Asm *a)
     char *s = string(a);
     if (s) a->m->toolchain = s;
     return s != NULL;
+}
+
+static bool do_plan(Asm *a)
+{
+    char *s = string(a);
+    if (!s) return false;
+    if (strchr(s, '\n')) return expected(a, "one line");
+    ISA_PUSH(a->mem, a->m->plan, a->m->nplan, a->plan_cap, s);
+    return true;
 }
 
 static bool do_kernel(Asm *a)
@@ -1056,7 +1065,7 @@ static const struct {
     {"g9", do_g9},       {"machine", do_machine},     {"toolchain", do_toolchain},   {"kernel", do_kernel},
     {"param", do_param}, {"registers", do_registers}, {"uregisters", do_uregisters}, {"shared", do_shared},
     {"local", do_local}, {"block", do_block},         {"cluster", do_cluster},       {"equ", do_equ},
-    {"line", do_line},   {"const", do_const},
+    {"line", do_line},   {"const", do_const},         {"plan", do_plan},
 };
 enum { NDIRECTIVES = sizeof directive / sizeof *directive };
 

@@ -63,7 +63,7 @@ static const char text_form[] =
     "  exit {stall 2, wait 1}            # hints\n"
     "```\n\n"
     "Also: `.registers N`, `.uregisters N` (else counted), `.equ NAME VALUE`, `.line \"FILE\" N`, `.machine \"NAME\"`, "
-    "`.toolchain \"TEXT\"`. "
+    "`.toolchain \"TEXT\"`, `.plan \"LINE\"`. "
     "Modifiers stand in the order of the row; those with an empty first word may be left out. One operand of an "
     "instruction may be an immediate, a uniform register, `p[…]` or "
     "`c[…]` where *X* stands below. Immediates of 64-bit integers are sign-extended, of f64 they are the upper "
@@ -211,7 +211,8 @@ void isa_print_doc(IsaText *out)
     isa_text(out, "%s%s%s", introduction, text_form, encoding);
     instructions(out);
     isa_text(out, "\n%s%s", matrices, barriers);
-    isa_text(out, "## The .g9 file\n\nThe bytes `G9\\r\\n`, a version, names, constants, kernels (parameters with "
+    isa_text(out, "## The .g9 file\n\nThe bytes `G9\\r\\n`, a version, names, lines for the host that launches the "
+                  "kernels (g9-codegen.md), constants, kernels (parameters with "
                   "types and shapes, resources, labels, variables, source lines), code, and a "
                   "hash of all before; `isa/module.c` has the layout. A file of another version, a torn one, or one "
                   "made for another description of its machine is refused.\n");

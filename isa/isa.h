@@ -320,7 +320,7 @@ const IsaMmaRow *isa_machine_mma(const IsaMachine *m, const IsaInst *in);  /* NU
 bool isa_machine_has(const IsaMachine *m, const IsaInst *in, const char **lacks);
 
 /* ---- module.c: the .g9 container -------------------------------------------------------------------------------- */
-enum { ISA_RANK = 8, ISA_VERSION = 1 };
+enum { ISA_RANK = 8, ISA_VERSION = 2 };
 typedef struct IsaParam {
     char *name;
     uint8_t type, pointer; /* pointer: 8 bytes, an address of elements of the type */
@@ -360,8 +360,9 @@ struct IsaModule {
     IsaMem *mem;
     char *machine, *toolchain; /* machine: the name of the file it was made for, "" for any */
     uint64_t machine_hash;     /* 0: any */
-    int nfiles, nkernels, nconsts;
+    int nfiles, nkernels, nconsts, nplan;
     char **file;
+    char **plan; /* lines for the host that launches the kernels: how, and what they were made from; may be none */
     IsaKernel *kernel;
     IsaVar *constant;
     uint32_t ninsts, const_bytes;

@@ -1,6 +1,6 @@
 /* module: the `.g9` container.
  *
- *   "G9\r\n" version  header  files  constants  kernels (names, params, resources, labels, variables, lines)  code
+ *   "G9\r\n" version  header  plan  files  constants  kernels (names, params, resources, labels, variables, lines)  code
  *
  * All numbers are little-endian; strings have a 32-bit length. The file ends with the FNV-1a hash of all that stands
  * before, so that a torn copy is told from a strange one. The reader takes any bytes: every count is held against what
@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char magic[4] = {'G', '9', '\r', '\n'};
-enum { NAME_MOST = 4096 };
+enum { NAME_MOST = 4096, LINE_MOST = 1 << 24 };
 
 IsaModule *isa_module_new(void)
 {
@@ -106,6 +106,8 @@ bool isa_module_write(const IsaModule *m, IsaText *out)
     put_str(out, m->machine);
     put(out, m->machine_hash, 8);
     put_str(out, m->toolchain);
+    put32(out, (uint32_t)m->nplan);
+    for (int i = 0; i < m->nplan; i++) put_str(out, m->plan[i]);
     put32(out, (uint32_t)m->nfiles);
     for (int i = 0; i < m->nfiles; i++) put_str(out, m->file[i]);
     put32(out, (uint32_t)m->nconsts);
@@ -154,16 +156,18 @@ static int get_count(In *in, size_t each)
     return (int)n;
 }
 
-static char *get_str(In *in)
+static char *get_text(In *in, uint32_t most)
 {
     uint32_t n = get32(in);
-    if (n > NAME_MOST || n > in->n - in->at)
+    if (n > most || n > in->n - in->at)
         return fail(in, "a text is longer than the file"), isa_strndup(in->mem, "", 0);
     if (memchr(in->s + in->at, 0, n)) fail(in, "a text has a zero inside");
     const char *s = (const char *)in->s + in->at;
     if (!in->broken) in->at += n;
     return isa_strndup(in->mem, in->broken ? "" : s, in->broken ? 0 : n);
 }
+
+static char *get_str(In *in) { return get_text(in, NAME_MOST); }
 
 /* A name as the assembler reads it. */
 static char *get_name(In *in)
@@ -257,6 +261,12 @@ static void get_module(In *in, IsaModule *m)
     m->machine = get_str(in);
     m->machine_hash = get(in, 8);
     m->toolchain = get_str(in);
+    m->nplan = get_count(in, 4);
+    m->plan = isa_alloc(in->mem, sizeof *m->plan * (size_t)(m->nplan + 1));
+    for (int i = 0; i < m->nplan; i++) {
+        m->plan[i] = get_text(in, LINE_MOST);
+        if (strchr(m->plan[i], '\n')) fail(in, "a line of the plan has an end inside");
+    }
     m->nfiles = get_count(in, 4);
     if (m->nfiles > 65535) fail(in, "there are too many files"), m->nfiles = 0;
     m->file = isa_alloc(in->mem, sizeof *m->file * (size_t)(m->nfiles + 1));

@@ -255,6 +255,11 @@ void isa_print_module(IsaText *out, const IsaModule *m)
         put_string(out, m->toolchain);
         isa_text(out, "\n");
     }
+    for (int i = 0; i < m->nplan; i++) {
+        isa_text(out, ".plan ");
+        put_string(out, m->plan[i]);
+        isa_text(out, "\n");
+    }
     for (int i = 0; i < m->nconsts; i++) {
         const IsaVar *v = &m->constant[i];
         isa_text(out, ".const %s: u8 at %" PRIu32, v->name, v->offset);

@@ -34,18 +34,22 @@ def steps(quick):
         out.append(("benchmarks", [PY, "tests/bench/test_bench.py", "--lib", "build/libtensorcc.so"], 300))
     if (ROOT / "tests/g9/test_examples.py").exists():
         out.append(("g9 examples", [PY, "tests/g9/test_examples.py", "--tcc", "build/tcc"], 300))
+    if (ROOT / "tests/g9/test_compiled.py").exists():
+        out.append(("g9 compiled", [PY, "tests/g9/test_compiled.py", "--tcc", "build/tcc"], 300))
     if (ROOT / "tests/g9/test_timing.py").exists():
         out.append(("g9 timing", [PY, "tests/g9/test_timing.py", "--tcc", "build/tcc"], 300))
     if ACCEPT.exists():
         runs = [("cpu", "default", []), ("cpu", "none", ["--small"]), ("interp", "default", ["--small"]), ("interp", "none", ["--small"]),
-                ("cpu", "auto", [])]
-        for target, schedule, extra in runs[:2] if quick else runs:
+                ("cpu", "auto", []), ("gpgpu", "default", ["--small"] if quick else []), ("gpgpu", "none", ["--small"]),
+                ("gpgpu:tiny", "default", ["--small"]), ("gpgpu:h100", "default", ["--small"])]
+        for target, schedule, extra in [*runs[:2], runs[5]] if quick else runs:
             out.append((f"accept {target} {schedule}", [PY, str(ACCEPT), "--tcc", "build/tcc", "--target", target, "--schedule", schedule, *extra], 900))
     else:
         print(f"skip: no acceptance runner at {ACCEPT}")
     if (ROOT / "build/tests/tcc-random").exists():
         n = 40 if quick else 300
         out.append((f"random x{n}", ["build/tests/tcc-random", "--count", str(n), "--seed", "1", "--quiet"], 1500))
+        out.append((f"random gpgpu x{2 * n}", ["build/tests/tcc-random", "--count", str(2 * n), "--seed", "7000", "--target", "gpgpu", "--quiet"], 900))
         m = 15 if quick else 80
         out.append((f"random schedules x{m}", ["build/tests/tcc-random", "--count", str(m), "--seed", "600", "--schedules", "2", "--quiet"], 1500))
     for corpus in sorted((ROOT / "tests/corpus").glob("*")):

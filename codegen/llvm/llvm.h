@@ -191,11 +191,6 @@ LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v);                        /
 void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v); /* encoded, at consecutive elements */
 LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
 
-/* ---- range.c --------------------------------------------------------------------------------------------------------
- */
-bool cg_range(const TeOp *op, const Expr *e, int64_t *lo, int64_t *hi);     /* false: an end is unknown */
-bool cg_at_most(const TeOp *op, const Expr *lo, const Expr *hi, int64_t n); /* hi - lo <= n always */
-
 /* ---- expr.c ---------------------------------------------------------------------------------------------------------
  */
 Val cg_expr(Fn *f, const Expr *e);

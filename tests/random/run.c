@@ -66,7 +66,10 @@ static tensorcc_kernel *compile(Bench *b, int threads, const char *target, const
         dims[n] = (tensorcc_value){name[n], value[n]};
         n++;
     }
+    /* Every other program in the device's checked mode, where uninitialised values and races are faults too. */
+    bool checked = strncmp(target, "gpgpu", 5) == 0 && b->p->seed % 2;
     tensorcc_compile_options o = {.struct_size = sizeof o,
+                                  .flags = checked ? TENSORCC_CHECKED : 0,
                                   .target = target,
                                   .schedule = schedule,
                                   .numerics = numerics,

@@ -2,7 +2,7 @@
  * division skip its floor correction, comparisons run on lane numbers, bounds tests be dropped, and short vector loops
  * be one vector. Either end may be unknown, which is always a right answer: limits on depth and work end it, not
  * proofs. */
-#include "codegen/llvm/llvm.h"
+#include "codegen/codegen.h"
 
 enum { DEEP = 16, BUDGET = 400 };
 #define FAR (INT64_C(1) << 61) /* ends beyond this count as unknown, so that sums of a few cannot wrap */
