@@ -56,7 +56,10 @@ const char *fe_text(const Parser *p, int token)
     return arena_strndup(p->mem, p->src->text + p->tok[token].at, p->tok[token].len);
 }
 
-bool fe_adjacent(const Parser *p, int at) { return p->tok[at].at + p->tok[at].len == p->tok[at + 1].at; }
+bool fe_adjacent(const Parser *p, int at)
+{
+    return p->tok[at].kind != T_END && p->tok[at].at + p->tok[at].len == p->tok[at + 1].at;
+}
 
 bool fe_first_on_line(const Parser *p, int at) { return at == 0 || p->tok[at].lines > 0; }
 
