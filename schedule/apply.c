@@ -379,6 +379,18 @@ static bool do_prefetch(Apply *a, const SchedStmt *s)
     return true;
 }
 
+static bool do_pipeline(Apply *a, const SchedStmt *s)
+{
+    enum { STAGES = 64 };
+    PlanDef *d;
+    Iter *it = only_ref(a, s, &d);
+    int64_t n;
+    if (!it || !apply_number(a, s->expr[0], "the number of stages", 1, STAGES, &n)) return false;
+    it->stages = n;
+    it->piped = s->span;
+    return legal_pipeline(a, d, it);
+}
+
 /* ---- registers --------------------------------------------------------------------------------------------------------------
  */
 static bool do_accum(Apply *a, const SchedStmt *s)
@@ -541,18 +553,12 @@ static bool do_specialize(Apply *a, const SchedStmt *s)
     return apply_all(a, s->nbody, s->body);
 }
 
-static bool do_later(Apply *a, const SchedStmt *s)
-{
-    diag_error(a->diags, D_S127_LATER, s->span, sched_stmt_name[s->kind]);
-    return false;
-}
-
 static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
     [SS_TILE] = do_tile,           [SS_SPLIT] = do_split,       [SS_FUSE] = do_fuse,         [SS_ORDER] = do_order,
     [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
     [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
     [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_later,      [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout,  [SS_SPECIALIZE] = do_specialize,
+    [SS_PIPELINE] = do_pipeline,   [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout,  [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };
 

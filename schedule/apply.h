@@ -58,6 +58,7 @@ bool legal_parallel(Apply *a, const PlanDef *d, const Iter *it, Span at);
 bool legal_at(Apply *a, const PlanDef *c, const PlanDef *d, const Iter *it);
 bool legal_inline(Apply *a, const PlanDef *c);
 bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s);
+bool legal_pipeline(Apply *a, const PlanDef *d, const Iter *it);
 bool legal_accum(Apply *a, const PlanDef *d, const Iter *it, DType t);
 bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *name, const SchedStmt *s);
 bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop);

@@ -238,6 +238,7 @@ static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
     int64_t most = iter_most(e->p, it);
     LoopKind kind = kind_here(e, it);
     bool was_parallel = l->in_parallel, was_lanes = l->in_lanes;
+    pipe_open(e, it, extent);
     low_loop(l, &lp, it->name, ix_int(l, 0), extent, it->span.src ? it->span : e->d->w->def->span);
     it->at = ix_var(l, lp.var);
     it->trips = extent;
@@ -251,6 +252,7 @@ static void one_loop(Emit *e, Iter *it, Expr *extent, int pos)
     Stmt *loop =
         low_loop_end(l, &lp, 1, kind, copies_or_lanes(l, it, kind, extent, most), root_of(it)->var, level_of(it));
     terms_at_once(e, it, extent, loop);
+    pipe_close(e, it);
 }
 
 /* A piece of a cut extent: the outer part is fixed, the inner part has `n` iterations from `off` on. */

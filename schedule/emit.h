@@ -8,6 +8,14 @@
 typedef enum Part { PART_WHOLE, PART_INIT, PART_UPDATE, PART_FINISH, PART_RESCALE } Part;
 
 typedef struct Carry Carry;
+
+/* A loop whose copies are made some iterations ahead, each into one of several buffers. */
+typedef struct Pipe {
+    struct Pipe *outer;
+    Iter *it;
+    Tensor **buf; /* by number of the stage; NULL: not staged there, or not read by this part */
+} Pipe;
+
 typedef struct Emit {
     Plan *p;
     Lower *l;
@@ -21,6 +29,7 @@ typedef struct Emit {
     bool in_result;                /* in the result, */
     Expr **wait_off; /* the pieces of cut extents that were open when these were made */
     Tensor *waiting, *waiting_at, *waiting_count; /* or here */
+    Pipe *pipe;   /* the innermost one that is open */
     Carry *carry; /* of the recurrence whose loop is open; NULL: its values go through memory */
 } Emit;
 
@@ -78,6 +87,9 @@ Region near_cover(Emit *e, Iter *at, PlanDef *c); /* the loops of c cover what i
 void near_uncover(PlanDef *c);
 View *near_hold(Emit *e, Tensor *t, const PlanLayout *y, SchedScope scope, const Region *g, Span at);
 void emit_copies(Emit *e, Iter *it);
+/* Before the loop of `it`, which runs `trips` times: the buffers of its pipeline and the first copies; and after it. */
+void pipe_open(Emit *e, Iter *it, Expr *trips);
+void pipe_close(Emit *e, const Iter *it);
 void emit_fetches(Emit *e, Iter *it);
 
 #endif

@@ -16,6 +16,17 @@ static Expr *in_bounds(Lower *l, const Tensor *t, Expr *const *ix)
     return all;
 }
 
+/* Of several buffers the one that is meant: its number comes first. */
+static Expr **in_slot(Lower *l, const View *v, Expr **ix, int *n)
+{
+    if (!v->slot) return ix;
+    Expr **all = NEW_ARRAY(l->mem, Expr *, *n + 1);
+    all[0] = v->slot;
+    for (int i = 0; i < *n; i++) all[i + 1] = ix[i];
+    *n += 1;
+    return all;
+}
+
 /* [an/fn]…[a1/f1][a1%f1]…[an%fn], without those of extent 1. */
 static Expr **pack_place(Lower *l, const View *v, int *n)
 {
@@ -31,7 +42,7 @@ static Expr **pack_place(Lower *l, const View *v, int *n)
     for (int i = k - 1; i >= 0; i--) ix[(*n)++] = q[i];
     for (int i = 0; i < k; i++)
         if (v->factor[i] > 1) ix[(*n)++] = r[i];
-    return ix;
+    return in_slot(l, v, ix, n);
 }
 
 Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n)
@@ -40,9 +51,9 @@ Expr **view_place(Lower *l, const View *v, Expr *const *ix, int *n)
     *n = v->of->rank;
     Expr **at = NEW_ARRAY(l->mem, Expr *, *n + 1);
     for (int i = 0; i < *n; i++) at[i] = lin_sub(l, ix[i], v->origin[i]);
-    if (!v->layout) return at;
+    if (!v->layout) return in_slot(l, v, at, n);
     *n = v->layout->n;
-    return layout_place(l, v->layout, at);
+    return in_slot(l, v, layout_place(l, v->layout, at), n);
 }
 
 Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
@@ -239,7 +250,7 @@ static bool hold_outside(Lower *l, const PlanStage *s, Region *g)
 }
 
 /* The tile as it is: for each dimension a loop over what is there to copy, `other` outside of the tensor. */
-static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf, Expr *other)
+static void copy_plain(Emit *e, const PlanStage *s, const Region *g, const View *own, Expr *other)
 {
     Lower *l = e->l;
     Tensor *t = s->t;
@@ -252,11 +263,13 @@ static void copy_plain(Emit *e, const PlanStage *s, const Region *g, Tensor *buf
         to[i] = lin_sub(l, from[i], g->lo[i]);
     }
     const View *v = low_view(l, t);
-    Tensor *own = t->kind == TK_LET && !v ? l->store[t->id] : t;
-    Expr *x = te_load(l->op, own, t->rank, from, other, at);
+    Tensor *in = t->kind == TK_LET && !v ? l->store[t->id] : t;
+    Expr *x = te_load(l->op, in, t->rank, from, other, at);
     x->flag = other ? LOAD_GUARDED : LOAD_PROVED;
     if (v) x = view_read(l, v, x, from, NULL);
-    low_emit(l, tile_store(l->p, buf, to, x, at));
+    int n = t->rank;
+    to = in_slot(l, own, to, &n);
+    low_emit(l, tile_store(l->p, own->buf, to, x, at));
     for (int i = t->rank - 1; i >= 0; i--) {
         bool lanes = i == t->rank - 1 && !l->in_lanes && te_type[t->type].bits >= 8;
         low_loop_end(l, &lp[i], 1, lanes ? LOOP_VECTOR : copy_kind(e, i == 0), lanes ? copy_width(l, t) : 0, NULL, 0);
@@ -395,7 +408,7 @@ static Expr *copy_pairs(Emit *e, View *v, Expr **len, Span at)
     Expr *zero = ix_int(l, 0);
     if (v->nix != 2 || v->factor[1] != 2 || v->factor[0] != 1 || l->in_lanes || te_type[v->buf->type].bits != 16) return zero;
     if (!consecutive(e, v, v->ix[1]) || by_rows(e, v, 0) || by_rows(e, v, 1)) return zero;
-    if (!ix_known(l, v->buf->shape[1], &m) || m < LEAST || m > MOST) return zero;
+    if (!ix_known(l, v->buf->shape[v->slot ? 2 : 1], &m) || m < LEAST || m > MOST) return zero;
     Expr *w = ix_int(l, PANELS), *blocks = ix_op(l, EX_MUL, ix_op(l, EX_DIV, len[1], ix_int(l, 2 * PANELS)), w);
     if (ix_known(l, blocks, &known) && known == 0) return zero;
     bool sure = ix_known(l, len[0], &known);
@@ -490,7 +503,27 @@ static DType held_type(Expr *e, const Tensor *t, bool pairs, char *seen)
     return all;
 }
 
-static void stage_packed(Emit *e, const PlanStage *s)
+/* What is done about a staged tensor, in which buffer. Outside of pipelines: all three at once, the buffer new. */
+enum { STAGE_ALLOC = 1, STAGE_COPY = 2, STAGE_SEE = 4, STAGE_ALL = 7 };
+typedef struct Slot {
+    int what;
+    Tensor *buf;   /* NULL: ALLOC makes it */
+    int64_t count; /* buffers, for ALLOC; 0: one, without a number */
+    Expr *at;      /* the number of this one; NULL: there is one */
+} Slot;
+
+static Tensor *slots(Emit *e, const Slot *slot, const char *name, DType t, Scope scope, int rank, Expr **shape, Span at)
+{
+    Lower *l = e->l;
+    if (slot->buf) return slot->buf;
+    if (!slot->count) return low_buffer(l, name, t, scope, rank, shape, at);
+    Expr **all = NEW_ARRAY(l->mem, Expr *, rank + 1);
+    all[0] = ix_int(l, slot->count);
+    for (int i = 0; i < rank; i++) all[i + 1] = shape[i];
+    return low_buffer(l, name, t, SCOPE_LOCAL, rank + 1, all, at);
+}
+
+static Tensor *stage_packed(Emit *e, const PlanStage *s, const Slot *slot)
 {
     Lower *l = e->l;
     const SchedLayout *y = &s->from->layout;
@@ -516,15 +549,19 @@ static void stage_packed(Emit *e, const PlanStage *s)
         if (v->factor[i] > 1) shape[rank++] = ix_int(l, v->factor[i]);
     char *seen = arena_alloc(l->mem, (size_t)l->op->nexprs + 1);
     DType held = s->copy ? (DType)s->t->type : held_type(e->d->w->rhs, s->t, plan_pairs(e->d), seen);
-    v->buf = low_buffer(l, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
-    Nest n;
-    Expr *when = open_if(e, &n);
-    if (s->copy)
-        copy_named(e, s, v, from, len, size);
-    else
-        copy_pack(e, v, len, s->from->span);
-    close_if(e, &n, when);
-    VEC_PUSH(l->mem, &l->views, v);
+    v->buf = slots(e, slot, s->name ? s->name : s->t->name, held, SCOPE_LOCAL, rank, shape, s->from->span);
+    v->slot = slot->at;
+    if (slot->what & STAGE_COPY) {
+        Nest n;
+        Expr *when = open_if(e, &n);
+        if (s->copy)
+            copy_named(e, s, v, from, len, size);
+        else
+            copy_pack(e, v, len, s->from->span);
+        close_if(e, &n, when);
+    }
+    if (slot->what & STAGE_SEE) VEC_PUSH(l->mem, &l->views, v);
+    return v->buf;
 }
 
 /* Rows as long as `pad` and `swizzle` say. There are no banks here that chunks would have to avoid. */
@@ -543,7 +580,26 @@ static Expr **row_size(Lower *l, const PlanStage *s, const Region *g)
     return size;
 }
 
-static void stage_plain(Emit *e, const PlanStage *s)
+/* The copy itself: by its own loops, or by those of the definition that has its name. */
+static void copy_tile(Emit *e, const PlanStage *s, const Region *g, const View *v, Expr *other)
+{
+    Lower *l = e->l;
+    Nest n;
+    Expr *when = open_if(e, &n);
+    if (s->copy) {
+        Expr **len = NEW_ARRAY(l->mem, Expr *, s->t->rank + 1);
+        for (int i = 0; i < s->t->rank; i++) len[i] = lin_sub(l, g->to[i], g->from[i]);
+        Expr *x = s->copy->w->rhs;
+        x->load.other = other ? g->other : NULL;
+        x->flag = other ? LOAD_GUARDED : LOAD_PROVED;
+        copy_named(e, s, v, g->from, len, g->size);
+    } else {
+        copy_plain(e, s, g, v, other);
+    }
+    close_if(e, &n, when);
+}
+
+static Tensor *stage_plain(Emit *e, const PlanStage *s, const Slot *slot)
 {
     Lower *l = e->l;
     Region g = region_of(e->p, e->d, s->at, s->t);
@@ -551,35 +607,91 @@ static void stage_plain(Emit *e, const PlanStage *s)
     Expr *other = hold_outside(l, s, &g) ? low_expr(l, g.other) : NULL;
     *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .padded = other,
                 .layout = s->copy ? s->copy->layout[0] : NULL};
-    Expr **size = row_size(l, s, &g);
-    v->buf = layout_buffer(l, v->layout, s->name ? s->name : s->t->name, s->t, scope_for(l, s->scope, s->t->rank, size), size,
-                           s->from->span);
-    Nest n;
-    Expr *when = open_if(e, &n);
-    if (s->copy) {
-        Expr **len = NEW_ARRAY(l->mem, Expr *, s->t->rank + 1);
-        for (int i = 0; i < s->t->rank; i++) len[i] = lin_sub(l, g.to[i], g.from[i]);
-        Expr *x = s->copy->w->rhs;
-        x->load.other = other ? g.other : NULL;
-        x->flag = other ? LOAD_GUARDED : LOAD_PROVED;
-        copy_named(e, s, v, g.from, len, g.size);
-    } else {
-        copy_plain(e, s, &g, v->buf, other);
+    Expr **size = row_size(l, s, &g), **shape = v->layout ? layout_shape(l, v->layout, size) : size;
+    v->buf = slots(e, slot, s->name ? s->name : s->t->name, (DType)s->t->type, scope_for(l, s->scope, s->t->rank, size),
+                   v->layout ? v->layout->n : s->t->rank, shape, s->from->span);
+    v->slot = slot->at;
+    if (slot->what & STAGE_COPY) copy_tile(e, s, &g, v, other);
+    if (slot->what & STAGE_SEE) VEC_PUSH(l->mem, &l->views, v);
+    return v->buf;
+}
+
+static Tensor *stage_one(Emit *e, const PlanStage *s, const Slot *slot)
+{
+    return s->from->layout.kind == LAYOUT_PACK ? stage_packed(e, s, slot) : stage_plain(e, s, slot);
+}
+
+static bool staged_here(const Emit *e, int i, const Iter *it)
+{
+    return e->d->stage.at[i].at == it && read_here(e, e->d->stage.at[i].t);
+}
+
+/* ---- pipelines ------------------------------------------------------------------------------------------------------
+ * for p in 0..min(n - 1, trips) { copy p into buffer p }
+ * for t in 0..trips { if t + n - 1 < trips { copy t + n - 1 into buffer (t + n - 1) % n }   work on buffer t % n } */
+static void pipe_copies(Emit *e, Pipe *p, Expr *at, Expr *number, int what)
+{
+    Expr *now = p->it->at;
+    p->it->at = at;
+    bind_all(e);
+    Slot slot = {.what = what, .count = p->it->stages, .at = number};
+    for (int i = 0; i < e->d->stage.n; i++) {
+        if (!staged_here(e, i, p->it)) continue;
+        slot.buf = p->buf[i];
+        p->buf[i] = stage_one(e, &e->d->stage.at[i], &slot);
     }
-    close_if(e, &n, when);
-    VEC_PUSH(l->mem, &l->views, v);
+    p->it->at = now;
+    if (now) bind_all(e);
+}
+
+void pipe_open(Emit *e, Iter *it, Expr *trips)
+{
+    Lower *l = e->l;
+    bool any = false;
+    for (int i = 0; i < e->d->stage.n; i++) any |= staged_here(e, i, it);
+    if (it->stages < 2 || !any) return;
+    Pipe *p = NEW(l->mem, Pipe);
+    *p = (Pipe){.outer = e->pipe, .it = it, .buf = NEW_ARRAY(l->mem, Tensor *, e->d->stage.n + 1)};
+    e->pipe = p;
+    it->trips = trips;
+    pipe_copies(e, p, ix_int(l, 0), ix_int(l, 0), STAGE_ALLOC);
+    Loop lp;
+    Expr *ahead = ix_int(l, it->stages - 1);
+    low_loop(l, &lp, arena_printf(l->mem, "%s_ahead", it->name), ix_int(l, 0), ix_op(l, EX_MIN, ahead, trips), it->piped);
+    Expr *at = ix_var(l, lp.var);
+    low_limited(l, at, it->stages - 2);
+    pipe_copies(e, p, at, at, STAGE_COPY);
+    low_loop_end(l, &lp, 1, LOOP_SERIAL, 0, NULL, 0);
+    it->trips = NULL;
+}
+
+void pipe_close(Emit *e, const Iter *it)
+{
+    if (e->pipe && e->pipe->it == it) e->pipe = e->pipe->outer;
+}
+
+static void pipe_step(Emit *e, Pipe *p)
+{
+    Lower *l = e->l;
+    Iter *it = p->it;
+    Expr *next = ix_op(l, EX_ADD, it->at, ix_int(l, it->stages - 1)), *count = ix_int(l, it->stages);
+    Nest n;
+    low_open(l, &n);
+    pipe_copies(e, p, next, ix_op(l, EX_MOD, next, count), STAGE_COPY);
+    Block b = low_close(l, &n);
+    low_emit(l, tile_if(l->p, te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){next, it->trips}, it->piped), b, (Block){0}, it->piped));
+    pipe_copies(e, p, it->at, ix_op(l, EX_MOD, it->at, count), STAGE_SEE);
 }
 
 void emit_copies(Emit *e, Iter *it)
 {
-    for (int i = 0; i < e->d->stage.n; i++) {
-        const PlanStage *s = &e->d->stage.at[i];
-        if (s->at != it || !read_here(e, s->t)) continue;
-        if (s->from->layout.kind == LAYOUT_PACK)
-            stage_packed(e, s);
-        else
-            stage_plain(e, s);
+    static const Slot alone = {.what = STAGE_ALL};
+    if (e->pipe && e->pipe->it == it) {
+        pipe_step(e, e->pipe);
+        return;
     }
+    for (int i = 0; i < e->d->stage.n; i++)
+        if (staged_here(e, i, it)) stage_one(e, &e->d->stage.at[i], &alone);
 }
 
 /* ---- prefetches -----------------------------------------------------------------------------------------------------------

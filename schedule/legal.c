@@ -630,6 +630,7 @@ static bool still_one(Apply *a, PlanDef *d)
         const Iter *it = d->loop.at[i];
         if (it->how == LOOP_VECTOR && !legal_lanes(a, d, it, at)) return false;
         if (it->how == LOOP_PARALLEL && !legal_parallel(a, d, it, at)) return false;
+        if (it->stages && !legal_pipeline(a, d, it)) return false;
     }
     for (int i = 0; i < d->stage.n; i++)
         if (!legal_stage(a, d, &d->stage.at[i])) return false;

@@ -331,3 +331,32 @@ bool legal_stage(Apply *a, const PlanDef *d, const PlanStage *s)
 {
     return legal_refuse(a, D_S117_STAGE, a->now->span, s->t->name, not_staged(a, d, s));
 }
+
+/* Copies of later iterations are made while an earlier one works: nothing that it writes may be among them. */
+static Reason not_piped(Apply *a, const PlanDef *d, const Iter *it)
+{
+    Arena *mem = a->p->l->mem;
+    int staged = 0;
+    if (it->how != LOOP_SERIAL)
+        return legal_because(arena_printf(mem, "its iterations do not follow one another: it runs %s", tile_loop_name[it->how]), it->told,
+                             "which was said here");
+    if (it->kernel) return legal_because("it is a loop of a microkernel", it->told, "which stands here");
+    for (int i = 0; i < d->stage.n; i++) {
+        const PlanStage *s = &d->stage.at[i];
+        if (s->at != it) continue;
+        staged++;
+        if (plan_writes(d, s->t))
+            return legal_because(arena_printf(mem, "an iteration writes `%s`, of which a copy for a later one would be made before",
+                                              s->t->name),
+                                 s->from->span, "it is staged here");
+    }
+    if (staged) return (Reason){0};
+    Reason r = legal_because("nothing is staged there", d->w->def->span, "it is a loop of this definition");
+    r.help = arena_printf(mem, "let `stage A at %s.%s in …` stand before it", d->w->def->name, it->name);
+    return r;
+}
+
+bool legal_pipeline(Apply *a, const PlanDef *d, const Iter *it)
+{
+    return legal_refuse(a, D_S127_PIPELINE, a->now->span, it->name, not_piped(a, d, it));
+}

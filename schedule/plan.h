@@ -33,6 +33,8 @@ struct Iter {
     Span told;       /* what said how */
     int width;       /* VECTOR: lanes */
     bool kernel;     /* a loop of a microkernel: fixed */
+    int64_t stages;  /* pipeline: buffers of each copy that is staged there, filled so many iterations ahead less one; 0: one */
+    Span piped;      /* what said so */
     int64_t unit;    /* OUTER under compose: pieces are multiples of it, what is left of it is masked; 0: 1 */
     /* while it is emitted */
     Expr *at;        /* its value: the loop's variable, or what a piece of a cut extent makes it; NULL: not open */
@@ -136,6 +138,7 @@ struct View {
     int nix; /* PACK */
     Iter **ix;
     const int64_t *factor;
+    Expr *slot;          /* which of a pipeline's buffers, the first index of buf; NULL: there is one */
     Expr *panel, *place; /* PACK, while one is made: the panel, and where in it; else NULL */
 };
 

@@ -348,6 +348,16 @@ static bool m_prefetch(SchedGen *g)
     return t && it && put(g, "prefetch %s at %s.%s distance %d", t->name, name(d), it->name, 1 + rng_below(&g->r, 9));
 }
 
+static bool m_pipeline(SchedGen *g)
+{
+    const PlanDef *d = focus(g);
+    if (!d) return false;
+    const Iter *it = any_loop(g, d, anything);
+    if (d->stage.n && rng_chance(&g->r, 90)) it = d->stage.at[rng_below(&g->r, d->stage.n)].at;
+    if (!it || (!d->stage.n && rng_chance(&g->r, 90))) return false;
+    return put(g, "pipeline %s.%s stages %d", name(d), it->name, 1 + rng_below(&g->r, 4));
+}
+
 /* The dims of a temporary in another order, some of them in pieces. */
 static bool m_layout(SchedGen *g)
 {
@@ -474,22 +484,22 @@ static bool m_online(SchedGen *g)
 
 /* ---- what comes next ------------------------------------------------------------------------------------------------------------ */
 static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks, m_pack,  m_pack, m_accum,
-                                m_microkernel, m_microkernel,     m_parallel,     m_stage, NULL};
+                                m_microkernel, m_microkernel,     m_pipeline,     m_parallel, m_stage, NULL};
 static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_blocks, m_tile_result, m_split_reduction,
                                  m_order_blocks, m_pack,           m_pack,         m_microkernel, m_parallel,
-                                 m_prefetch,     NULL};
+                                 m_prefetch,     m_pipeline,       NULL};
 static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,   m_order, m_vectorize,
-                               m_parallel,    m_unroll,       m_split,       m_fuse,   NULL};
+                               m_parallel,    m_unroll,       m_pipeline,     m_split,  m_fuse,  NULL};
 static Move *const laid[] = {m_layout, m_at, m_stage_named, m_layout, m_vectorize, m_parallel, m_tile, m_layout, NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
-static Move *const in_parts[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_unroll, NULL};
+static Move *const in_parts[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_pipeline, m_unroll, NULL};
 static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m_rfactor, m_parallel, m_at, m_split, m_order_blocks,
                                 m_vectorize, m_stage, m_unroll, m_rfactor, NULL};
 static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
                               m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
                               m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_microkernel, m_rfactor, m_online,     m_layout};
+                              m_accum,   m_prefetch, m_pipeline, m_pipeline, m_microkernel, m_rfactor, m_online,     m_layout};
 static Move *const pass[] = {m_split, m_split_reduction, m_split, m_order_pass, m_online, m_accum, m_vectorize, m_online,
                              m_parallel, m_order, m_unroll, m_at, m_split, NULL};
 static Move *const nothing[] = {NULL};
