@@ -5,25 +5,12 @@
  * A thread finds its iteration from its number; threads beyond the last one end at once. Buffers between kernels are
  * workspace, a thread's own are local memory or, when large, parts of workspace, and then a launch has at most
  * `most_threads` threads that take several iterations each. */
-#include "codegen/g9/g9.h"
+#include "codegen/g9/map.h"
 
 #include <string.h>
 
-enum { CHAIN = 8, BLOCK = 128, MOST_THREADS = 4096, UNKNOWN_THREADS = 512, LEAST_THREADS = 32 };
+enum { BLOCK = 128, MOST_THREADS = 4096, UNKNOWN_THREADS = 512, LEAST_THREADS = 32 };
 enum { THREAD_BYTES = 1 << 26 }; /* of workspace for the threads of a launch, unless even few need more */
-
-typedef struct Around {
-    VEC(const Stmt *) let;
-    VEC(const Expr *) cond; /* with `no`: must be false */
-    VEC(bool) no;
-} Around;
-
-typedef struct Chain {
-    const Stmt *loop[CHAIN];
-    bool mapped[CHAIN];
-    const char *trips[CHAIN]; /* formulas of those that are mapped */
-    int n;
-} Chain;
 
 /* ---- names and parameters */
 static const char *plain_name(G9 *g, const char *name)
@@ -230,7 +217,7 @@ static int block_size(const G9 *g, const char *threads)
 }
 
 /* ---- a kernel */
-static void open_kernel(G9 *g, int block)
+void g_open_kernel(G9 *g, int block)
 {
     const char *name = arena_printf(g->mem, "%s_%d", plain_name(g, g->op->name), g->kernels.n);
     g->k = mir_kernel(g->mem, name);
@@ -249,7 +236,7 @@ static void open_kernel(G9 *g, int block)
         if (g->param_at[i] >= 0) g_place(g, g->op->tensor[i]);
 }
 
-static void close_kernel(G9 *g, const char *threads)
+void g_close_kernel(G9 *g, const char *threads)
 {
     MInst end = mir_inst(G9_EXIT);
     VEC_PUSH(g->mem, &g->cur->in, end);
@@ -263,7 +250,7 @@ static void leave_unless(G9 *g, Val cond)
     g_act(g, OP(G9_EXIT, 0), g_not(cond), (Val){0}, 0, NULL);
 }
 
-static void enter_scope(G9 *g, const Around *s)
+void g_enter_around(G9 *g, const Around *s)
 {
     for (int i = 0; i < s->let.n; i++) g->var[s->let.at[i]->let.var->id] = g_expr(g, s->let.at[i]->let.value);
     for (int i = 0; i < s->cond.n; i++) {
@@ -336,8 +323,8 @@ static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
     const Block *body = &c->loop[c->n - 1]->loop.body;
     int most = most_threads(g, body, INT32_MAX);
     bool bounded = most < INT32_MAX;
-    open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
-    enter_scope(g, scope);
+    g_open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
+    g_enter_around(g, scope);
     Val total = g_imm(1);
     for (int i = 0; i < c->n; i++)
         if (c->mapped[i]) total = g_ix_op(g, EX_MUL, total, trips(g, c->loop[i]));
@@ -355,7 +342,7 @@ static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
         serial_part(g, c, 0);
     }
     if (g->barriers_lacked) return false;
-    close_kernel(g, threads);
+    g_close_kernel(g, threads);
     return true;
 }
 
@@ -369,13 +356,13 @@ static void parallel_kernel(G9 *g, const Around *scope, const Chain *c)
 static void serial_kernel(G9 *g, const Around *scope, const Block *b)
 {
     g->no_barriers = true;
-    open_kernel(g, (int)g->machine->chip_warp);
-    enter_scope(g, scope);
+    g_open_kernel(g, (int)g->machine->chip_warp);
+    g_enter_around(g, scope);
     g->thread = g_imm(0);
     Val lane = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X));
     leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
     g_block(g, b);
-    close_kernel(g, "1");
+    g_close_kernel(g, "1");
     g->no_barriers = false;
 }
 
@@ -409,7 +396,7 @@ static void statements(G9 *g, Around *scope, const Block *b)
             VEC_PUSH(g->mem, &scope->let, s);
         } else if (any_mapped(&c)) {
             flush(g, scope, &rest);
-            parallel_kernel(g, scope, &c);
+            if (!g_product(g, scope, &c)) parallel_kernel(g, scope, &c);
         } else if (s->kind == ST_IF && !te_has_load(s->branch.cond) &&
                    (has_loops(&s->branch.then) || has_loops(&s->branch.els))) {
             flush(g, scope, &rest);
