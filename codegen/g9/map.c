@@ -149,7 +149,6 @@ static void find_buffers(G9 *g, const Block *b, bool outermost)
     }
 }
 
-
 /* At most so many threads run b at once, because they have workspace of their own. */
 static int most_threads(G9 *g, const Block *b, int most)
 {

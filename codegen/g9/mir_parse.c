@@ -28,7 +28,10 @@ static bool word(Parse *s, const char *w)
     return true;
 }
 
-static bool expect(Parse *s, const char *w) { return word(s, w) || wrong(s, arena_printf(s->mem, "`%s` is missing", w)); }
+static bool expect(Parse *s, const char *w)
+{
+    return word(s, w) || wrong(s, arena_printf(s->mem, "`%s` is missing", w));
+}
 
 static bool number(Parse *s, int64_t *v)
 {

@@ -2,18 +2,18 @@
  *
  *     for … i, j { alloc acc; acc = 0; for k { acc sum= f32(A[…i, k…]) * f32(B[…k, j…]) }; what follows reads acc }
  *
- * A block makes BM x BN results. Tiles of A and B come through shared memory by asynchronous copies of 16 bytes, `stages`
- * of them under way, in the order in which memory has them; lines are padded by 16 bytes, so that the eight rows that a
- * matrix load reads at once lie in different banks. A warp makes WM x WN of the results from fragments; then what
- * follows the sum runs for each of its elements. An mma is one fma a term in order of k, so the bits are those of the
- * loops. Terms beyond the end are 0; blocks beyond the last row or column compute what they do not store.
+ * A block makes BM x BN results. Tiles of A and B come through shared memory by asynchronous copies of 16 bytes,
+ * `stages` of them under way, in the order in which memory has them; lines are padded by 16 bytes, so that the eight
+ * rows that a matrix load reads at once lie in different banks. A warp makes WM x WN of the results from fragments;
+ * then what follows the sum runs for each of its elements. An mma is one fma a term in order of k, so the bits are
+ * those of the loops. Terms beyond the end are 0; blocks beyond the last row or column compute what they do not store.
  *
  * Relies on sizes known when compiling, lines that start at multiples of 16 bytes, and operands of 16 bits. */
 #include "codegen/g9/map.h"
 
 #include <string.h>
 
-enum { BK = 32, CHUNK = 8 /* elements of a copy */, PAD = 16, STAGES = 4 };
+enum { BK = 32, CHUNK = 8 /* elements of a copy */, PAD = 16, STAGES = 4, GROUP = 16 };
 
 typedef struct Tile {
     int bm, bn, wm, wn; /* of a block, of a warp */
@@ -30,7 +30,7 @@ typedef struct Operand {
     /* of the kernel */
     int tile, pitch, base; /* rows of a tile; bytes of a line; where it begins in a stage */
     int lines, per_line, copies;
-    Val pointer[16], bytes[16], write, fragment, k_at;
+    Val pointer[16], bytes[16], write, to, fragment, k_at; /* to: `write` in the stage that is being filled */
     bool ragged;
 } Operand;
 
@@ -177,7 +177,8 @@ static bool is_simple(G9 *g, const Block *b)
 {
     for (int i = 0; i < b->n; i++) {
         const Stmt *s = b->at[i];
-        if (s->kind == ST_FOR || s->kind == ST_IF || (s->kind == ST_ALLOC && g->param_at[s->alloc.buf->id] >= 0)) return false;
+        if (s->kind == ST_FOR || s->kind == ST_IF || (s->kind == ST_ALLOC && g->param_at[s->alloc.buf->id] >= 0))
+            return false;
     }
     return true;
 }
@@ -199,7 +200,8 @@ static bool match(G9 *g, Product *p, const Chain *c)
     const Stmt *u = inner->at[0];
     bool fused = u->update.fma || g->fast;
     if (u->update.buf != p->acc || u->update.op != RED_SUM || u->update.value->op != EX_MUL || !fused) return false;
-    if (!number(g, p->k->loop.var->lo, &lo) || lo || !number(g, p->k->loop.var->hi, &p->terms) || p->terms < 1) return false;
+    if (!number(g, p->k->loop.var->lo, &lo) || lo || !number(g, p->k->loop.var->hi, &p->terms) || p->terms < 1)
+        return false;
     if (!whole_loops(g, c) || p->terms > INT32_MAX || !is_simple(g, &p->rest) || !find_operands(g, p, u->update.value))
         return false;
     /* A product that underflows leaves -0, to which a 0 that fills the last tile must not be added. */
@@ -278,15 +280,21 @@ static void step(G9 *g, Val v, int64_t by)
     g_act(g, OP(G9_IADD3, t), (Val){0}, v, 3, (Val[]){v, g_imm(by), g_imm(0)});
 }
 
-/* ---- where this block and this thread are */
+/* ---- where this block and this thread are
+ * Blocks that run at once are near each other in both directions: GROUP of them down, then across, so that what they
+ * read is in the second level together. */
 static void find_block(G9 *g, Product *p, Val *first_row, Val *first_column)
 {
-    int64_t hi, left = blocks_of(p, &p->t), nbm = (p->a.extent + p->t.bm - 1) / p->t.bm, nbn = (p->b.extent + p->t.bn - 1) / p->t.bn;
+    int64_t hi, left = blocks_of(p, &p->t), nbm = (p->a.extent + p->t.bm - 1) / p->t.bm,
+                nbn = (p->b.extent + p->t.bn - 1) / p->t.bn;
     Val x = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_CTAID_X)), 0, left - 1);
-    *first_column = times(g, modulo(g, x, nbn), p->t.bn);
-    x = over(g, x, nbn);
-    *first_row = times(g, modulo(g, x, nbm), p->t.bm);
-    x = over(g, x, nbm);
+    Val tile = modulo(g, x, nbm * nbn), group = over(g, tile, nbn * GROUP), within = modulo(g, tile, nbn * GROUP);
+    Val rows = g_ix_op(g, EX_MIN, g_imm(GROUP), g_ix_op(g, EX_SUB, g_imm(nbm), times(g, group, GROUP)));
+    rows = g_ranged(rows, 1, rows.hi);
+    Val bm = sum(g, times(g, group, GROUP), g_ix_op(g, EX_MOD, within, rows)), bn = g_ix_op(g, EX_DIV, within, rows);
+    *first_row = times(g, g_ranged(bm, 0, nbm - 1), p->t.bm);
+    *first_column = times(g, g_ranged(bn, 0, nbn - 1), p->t.bn);
+    x = over(g, x, nbm * nbn);
     for (int i = p->c->n; i-- > 0;) {
         const Stmt *s = p->c->loop[i];
         if (s == p->a.rows || s == p->b.rows || !number(g, s->loop.var->hi, &hi)) continue;
@@ -321,31 +329,40 @@ static void open_copies(G9 *g, const Product *p, Operand *o, Val tid, Val first)
     o->write = plus(g, sum(g, times(g, line, o->pitch), times(g, chunk, 2)), o->base);
 }
 
-/* One tile to the stage at `stage`, where `guard` holds; k_left: how many terms there still are. */
-static void copy_tile(G9 *g, const Product *p, Operand *o, Val stage, Val k_left, Val guard)
+/* The q-th copy of a tile, where `guard` holds; k_left: how many terms there still are. */
+static void copy(G9 *g, const Product *p, Operand *o, int q, Val k_left, Val guard)
 {
     int gap = THREADS / o->per_line;
     bool short_k = p->terms % BK != 0;
-    Val to = g_reg(g, sum(g, o->write, stage));
-    for (int q = 0; q < o->copies; q++) {
-        Val bytes = o->bytes[q];
-        if (short_k) {
-            Val at = o->k_fast ? o->k_at : plus(g, o->k_at, (int64_t)q * gap);
-            bytes = g_select(g, g_gen2(g, OP(G9_ISETP, 2, IT_S32), g_reg(g, at), k_left), g_reg(g, bytes), g_bits(0));
-        }
-        to.bits = (uint64_t)((int64_t)q * gap * o->pitch);
-        Val from = o->pointer[q];
-        from.bits = 0;
-        bool all = !short_k && !o->ragged;
-        g_act(g, OP(all ? G9_CPA : G9_CPAZ, IT_B128), guard, (Val){0}, all ? 2 : 3, (Val[]){to, from, bytes});
-        step(g, from, o->k_fast ? BK * 2 : o->k_step * BK * 2);
+    Val bytes = o->bytes[q], to = o->to, from = o->pointer[q];
+    if (short_k) {
+        Val at = o->k_fast ? o->k_at : plus(g, o->k_at, (int64_t)q * gap);
+        bytes = g_select(g, g_gen2(g, OP(G9_ISETP, 2, IT_S32), g_reg(g, at), k_left), g_reg(g, bytes), g_bits(0));
     }
+    to.bits = (uint64_t)((int64_t)q * gap * o->pitch);
+    from.bits = 0;
+    bool all = !short_k && !o->ragged;
+    g_act(g, OP(all ? G9_CPA : G9_CPAZ, IT_B128), guard, (Val){0}, all ? 2 : 3, (Val[]){to, from, bytes});
+    step(g, from, o->k_fast ? BK * 2 : o->k_step * BK * 2);
+}
+
+static void open_stage(G9 *g, Product *p, Val stage)
+{
+    p->a.to = g_reg(g, sum(g, p->a.write, stage));
+    p->b.to = g_reg(g, sum(g, p->b.write, stage));
+}
+
+/* Copy number `at` of both tiles. */
+static void copy_next(G9 *g, Product *p, int at, Val k_left, Val guard)
+{
+    bool first = at < p->a.copies;
+    copy(g, p, first ? &p->a : &p->b, first ? at : at - p->a.copies, k_left, guard);
 }
 
 /* ---- fragments
- * A matrix load reads 8x8 tiles at addresses that lanes give: tile t is that of lanes 8 t to 8 t + 7. For A they are (rows
- * 0-7, k 0-7), (8-15, 0-7), (0-7, 8-15), (8-15, 8-15), for two columns of B (columns 0-7, k 0-7), (0-7, 8-15), (8-15, 0-7),
- * (8-15, 8-15). Where memory has k outside, it is turned on the way. */
+ * A matrix load reads 8x8 tiles at addresses that lanes give: tile t is that of lanes 8 t to 8 t + 7. For A they are
+ * (rows 0-7, k 0-7), (8-15, 0-7), (0-7, 8-15), (8-15, 8-15), for two columns of B (columns 0-7, k 0-7), (0-7, 8-15),
+ * (8-15, 0-7), (8-15, 8-15). Where memory has k outside, it is turned on the way. */
 static Val fragment_base(G9 *g, const Operand *o, Val lane, Val first, bool is_a)
 {
     Val r = modulo(g, lane, 8), low = modulo(g, over(g, lane, 8), 2), high = over(g, lane, 16);
@@ -367,20 +384,52 @@ static Val pair_of(Val quad, int which)
     return (Val){.kind = V_REG, .width = 2, .r = quad.r, .part = 1, .sub = (uint8_t)(2 * which)};
 }
 
-static void multiply(G9 *g, Product *p, const Val *a, const Val *b)
+/* Fragments of 16 terms, and what is done between two matrix instructions, which leave room for others: warps issue in
+ * order, so what would wait for the memory pipe is spread out. */
+typedef struct Fragments {
+    Val a[8], b[8];
+} Fragments;
+
+typedef struct Between {
+    Product *p;
+    Fragments *next; /* fragments to load, from term k on; NULL: none */
+    Val at_a, at_b;
+    int k, copy, copies; /* copies from number `copy` on */
+    Val left, more;
+    int done, all;
+} Between;
+
+static void load_next(G9 *g, const Product *p, Fragments *f, Val at_a, Val at_b, int k, int at)
 {
-    uint16_t shape = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
-    for (int m = 0; m < p->t.wm / 16; m++)
-        for (int n = 0; n < p->t.wn / 8; n++) {
-            Val acc = p->acc_reg[m][n];
-            g_act(g, OP(G9_MMA, shape, IT_F32, p->type, p->type), (Val){0}, acc, 3, (Val[]){a[m], pair_of(b[n / 2], n % 2), acc});
-        }
+    int na = p->t.wm / 16;
+    if (at < na)
+        f->a[at] = load_fragment(g, &p->a, at_a, 16 * at, k);
+    else
+        f->b[at - na] = load_fragment(g, &p->b, at_b, 16 * (at - na), k);
 }
 
-static void load_all(G9 *g, const Product *p, Val at_a, Val at_b, int k, Val *a, Val *b)
+static int loads_of(const Product *p) { return p->t.wm / 16 + p->t.wn / 16; }
+
+static void between(G9 *g, Between *b)
 {
-    for (int m = 0; m < p->t.wm / 16; m++) a[m] = load_fragment(g, &p->a, at_a, 16 * m, k);
-    for (int n = 0; n < p->t.wn / 16; n++) b[n] = load_fragment(g, &p->b, at_b, 16 * n, k);
+    int at = b->done++, loads = b->next ? loads_of(b->p) : 0;
+    if (at < loads)
+        load_next(g, b->p, b->next, b->at_a, b->at_b, b->k, at);
+    else
+        copy_next(g, b->p, b->copy + at - loads, b->left, b->more);
+}
+
+static void multiply(G9 *g, Product *p, const Fragments *f, Between *b)
+{
+    uint16_t shape = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
+    int rows = p->t.wm / 16, columns = p->t.wn / 8, at = 0;
+    b->all = (b->next ? loads_of(p) : 0) + b->copies;
+    for (int m = 0; m < rows; m++)
+        for (int n = 0; n < columns; n++) {
+            Val acc = p->acc_reg[m][n], src[] = {f->a[m], pair_of(f->b[n / 2], n % 2), acc};
+            g_act(g, OP(G9_MMA, shape, IT_F32, p->type, p->type), (Val){0}, acc, 3, src);
+            for (at++; b->done < b->all && b->done * rows * columns < at * b->all;) between(g, b);
+        }
 }
 
 /* ---- the loop over k */
@@ -397,8 +446,8 @@ static void loop_over_k(G9 *g, Product *p)
     Val none = {0}, write = variable(g, g_imm(0)), read = variable(g, g_imm(0)), left = variable(g, g_imm(p->terms));
     for (int s = 0; s + 1 < p->stages; s++) {
         if (s < tiles_k) {
-            copy_tile(g, p, &p->a, write, left, none);
-            copy_tile(g, p, &p->b, write, left, none);
+            open_stage(g, p, write);
+            for (int q = 0; q < p->a.copies + p->b.copies; q++) copy_next(g, p, q, left, none);
             step(g, left, -BK);
             step(g, write, p->stage_bytes);
         }
@@ -406,21 +455,21 @@ static void loop_over_k(G9 *g, Product *p)
     }
     if (tiles_k < p->stages - 1) g_set(g, write, g_imm((int64_t)(p->stages - 1) * p->stage_bytes));
     Loop l;
-    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1), a[2][8], b[2][8];
+    Fragments f[2];
+    int copies = p->a.copies + p->b.copies;
+    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1);
     plain(g, OP(G9_CPWAIT, 0), 1, (Val[]){g_imm(p->stages - 2)});
     plain(g, OP(G9_BAR, 0), 2, (Val[]){g_imm(0), g_imm(0)});
     Val at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
-    load_all(g, p, at_a, at_b, 0, a[0], b[0]);
+    for (int x = 0; x < loads_of(p); x++) load_next(g, p, &f[0], at_a, at_b, 0, x);
     Val more = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - (p->stages - 1)));
-    copy_tile(g, p, &p->a, write, left, more);
-    copy_tile(g, p, &p->b, write, left, more);
+    open_stage(g, p, write);
+    multiply(g, p, &f[0], &(Between){p, &f[1], at_a, at_b, 16, 0, copies / 2, left, more, 0, 0});
+    multiply(g, p, &f[1], &(Between){p, NULL, at_a, at_b, 0, copies / 2, copies - copies / 2, left, more, 0, 0});
     plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
     step(g, left, -BK);
-    load_all(g, p, at_a, at_b, 16, a[1], b[1]);
-    multiply(g, p, a[0], b[0]);
     advance(g, p, write);
     advance(g, p, read);
-    multiply(g, p, a[1], b[1]);
     g_endloop(g, &l);
 }
 
@@ -428,7 +477,8 @@ static void loop_over_k(G9 *g, Product *p)
 static void finish_element(G9 *g, Product *p, Val row, Val column, Val part)
 {
     If f;
-    Val in = g_and(g, g_ix_compare(g, EX_LT, row, g_imm(p->a.extent)), g_ix_compare(g, EX_LT, column, g_imm(p->b.extent)));
+    Val in =
+        g_and(g, g_ix_compare(g, EX_LT, row, g_imm(p->a.extent)), g_ix_compare(g, EX_LT, column, g_imm(p->b.extent)));
     bool guarded = p->a.ragged || p->b.ragged;
     g->var[p->a.rows->loop.var->id] = g_ranged(row, 0, p->a.extent - 1);
     g->var[p->b.rows->loop.var->id] = g_ranged(column, 0, p->b.extent - 1);
@@ -470,7 +520,8 @@ static void kernel(G9 *g, Product *p)
     for (int m = 0; m < p->t.wm / 16; m++)
         for (int n = 0; n < p->t.wn / 8; n++) {
             Val quad = p->acc_reg[m][n] = g_new(g, 4);
-            for (int h = 0; h < 2; h++) g_act(g, OP(G9_MOV, IT_B64), (Val){0}, pair_of(quad, h), 1, (Val[]){g_bits64(0)});
+            for (int h = 0; h < 2; h++)
+                g_act(g, OP(G9_MOV, IT_B64), (Val){0}, pair_of(quad, h), 1, (Val[]){g_bits64(0)});
         }
     loop_over_k(g, p);
     finish(g, p);
