@@ -372,11 +372,12 @@ static Val fragment_base(G9 *g, const Operand *o, Val lane, Val first, bool is_a
     return plus(g, sum(g, times(g, line, o->pitch), times(g, along, 2)), o->base);
 }
 
-static Val load_fragment(G9 *g, const Operand *o, Val base, int rows, int k)
+/* Into `to`, a mutable quad. */
+static void load_fragment(G9 *g, const Operand *o, Val to, Val base, int rows, int k, Val guard)
 {
     Val at = base;
     at.bits = (uint64_t)(o->k_fast ? rows * o->pitch + k * 2 : k * o->pitch + rows * 2);
-    return g_load_inst(g, OP(G9_LDM, 2, !o->k_fast, IT_B16), 4, 1, &at);
+    g_act(g, OP(G9_LDM, 2, !o->k_fast, IT_B16), guard, to, 1, &at);
 }
 
 static Val pair_of(Val quad, int which)
@@ -392,38 +393,38 @@ typedef struct Fragments {
 
 typedef struct Between {
     Product *p;
-    Fragments *next; /* fragments to load, from term k on; NULL: none */
-    Val at_a, at_b;
-    int k, copy, copies; /* copies from number `copy` on */
+    Fragments *next;       /* fragments to load, from term k on */
+    Val at_a, at_b, there; /* there: V_NONE, or where the loads are not beyond the last tile */
+    int k, copies;
     Val left, more;
     int done, all;
 } Between;
 
-static void load_next(G9 *g, const Product *p, Fragments *f, Val at_a, Val at_b, int k, int at)
+static void load_next(G9 *g, const Product *p, Fragments *f, Val at_a, Val at_b, int k, int at, Val guard)
 {
     int na = p->t.wm / 16;
     if (at < na)
-        f->a[at] = load_fragment(g, &p->a, at_a, 16 * at, k);
+        load_fragment(g, &p->a, f->a[at], at_a, 16 * at, k, guard);
     else
-        f->b[at - na] = load_fragment(g, &p->b, at_b, 16 * (at - na), k);
+        load_fragment(g, &p->b, f->b[at - na], at_b, 16 * (at - na), k, guard);
 }
 
 static int loads_of(const Product *p) { return p->t.wm / 16 + p->t.wn / 16; }
 
 static void between(G9 *g, Between *b)
 {
-    int at = b->done++, loads = b->next ? loads_of(b->p) : 0;
+    int at = b->done++, loads = loads_of(b->p);
     if (at < loads)
-        load_next(g, b->p, b->next, b->at_a, b->at_b, b->k, at);
+        load_next(g, b->p, b->next, b->at_a, b->at_b, b->k, at, b->there);
     else
-        copy_next(g, b->p, b->copy + at - loads, b->left, b->more);
+        copy_next(g, b->p, at - loads, b->left, b->more);
 }
 
 static void multiply(G9 *g, Product *p, const Fragments *f, Between *b)
 {
     uint16_t shape = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
     int rows = p->t.wm / 16, columns = p->t.wn / 8, at = 0;
-    b->all = (b->next ? loads_of(p) : 0) + b->copies;
+    b->all = loads_of(p) + b->copies;
     for (int m = 0; m < rows; m++)
         for (int n = 0; n < columns; n++) {
             Val acc = p->acc_reg[m][n], src[] = {f->a[m], pair_of(f->b[n / 2], n % 2), acc};
@@ -440,6 +441,15 @@ static void advance(G9 *g, const Product *p, Val stage)
     g_set(g, stage, g_select(g, end, g_bits(0), next));
 }
 
+/* The oldest tile under way is there, for all warps; and nobody reads the one before any more. */
+static void await_tile(G9 *g, const Product *p)
+{
+    plain(g, OP(G9_CPWAIT, 0), 1, (Val[]){g_imm(p->stages - 2)});
+    plain(g, OP(G9_BAR, 0), 2, (Val[]){g_imm(0), g_imm(0)});
+}
+
+/* The first half of a tile is multiplied while fragments of its second half are loaded and later tiles copied, the
+ * second half while the first fragments of the next tile are loaded. */
 static void loop_over_k(G9 *g, Product *p)
 {
     int64_t tiles_k = (p->terms + BK - 1) / BK;
@@ -456,20 +466,26 @@ static void loop_over_k(G9 *g, Product *p)
     if (tiles_k < p->stages - 1) g_set(g, write, g_imm((int64_t)(p->stages - 1) * p->stage_bytes));
     Loop l;
     Fragments f[2];
-    int copies = p->a.copies + p->b.copies;
-    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1);
-    plain(g, OP(G9_CPWAIT, 0), 1, (Val[]){g_imm(p->stages - 2)});
-    plain(g, OP(G9_BAR, 0), 2, (Val[]){g_imm(0), g_imm(0)});
+    for (int x = 0; x < 2; x++)
+        for (int m = 0; m < 8; m++) f[x].a[m] = g_new(g, 4), f[x].b[m] = g_new(g, 4);
+    await_tile(g, p);
     Val at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
-    for (int x = 0; x < loads_of(p); x++) load_next(g, p, &f[0], at_a, at_b, 0, x);
+    for (int x = 0; x < loads_of(p); x++) load_next(g, p, &f[0], at_a, at_b, 0, x, none);
+    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1);
+    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
     Val more = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - (p->stages - 1)));
     open_stage(g, p, write);
-    multiply(g, p, &f[0], &(Between){p, &f[1], at_a, at_b, 16, 0, copies / 2, left, more, 0, 0});
-    multiply(g, p, &f[1], &(Between){p, NULL, at_a, at_b, 0, copies / 2, copies - copies / 2, left, more, 0, 0});
+    Between first = {.p = p, .next = &f[1], .at_a = at_a, .at_b = at_b, .k = 16, .left = left, .more = more};
+    first.copies = p->a.copies + p->b.copies;
+    multiply(g, p, &f[0], &first);
     plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
     step(g, left, -BK);
     advance(g, p, write);
     advance(g, p, read);
+    await_tile(g, p);
+    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
+    Val there = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - 1));
+    multiply(g, p, &f[1], &(Between){.p = p, .next = &f[0], .at_a = at_a, .at_b = at_b, .there = there});
     g_endloop(g, &l);
 }
 
