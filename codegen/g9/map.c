@@ -197,7 +197,7 @@ static bool any_mapped(const Chain *c)
     return false;
 }
 
-static const char *threads_formula(G9 *g, const Chain *c)
+const char *g_threads_formula(G9 *g, const Chain *c)
 {
     const char *s = "1";
     for (int i = 0; i < c->n; i++)
@@ -243,7 +243,7 @@ void g_close_kernel(G9 *g, const char *threads)
     VEC_PUSH(g->mem, &g->kernels, g->k);
 }
 
-static void leave_unless(G9 *g, Val cond)
+void g_leave_unless(G9 *g, Val cond)
 {
     if (cond.r == M_NONE && !cond.neg) return;
     g_act(g, OP(G9_EXIT, 0), g_not(cond), (Val){0}, 0, NULL);
@@ -254,7 +254,7 @@ void g_enter_around(G9 *g, const Around *s)
     for (int i = 0; i < s->let.n; i++) g->var[s->let.at[i]->let.var->id] = g_expr(g, s->let.at[i]->let.value);
     for (int i = 0; i < s->cond.n; i++) {
         Val c = g_expr(g, s->cond.at[i]);
-        leave_unless(g, s->no.at[i] ? g_not(c) : c);
+        g_leave_unless(g, s->no.at[i] ? g_not(c) : c);
     }
 }
 
@@ -266,7 +266,7 @@ static Val trips(G9 *g, const Stmt *s)
 }
 
 /* The number of this thread in the launch. */
-static Val thread_number(G9 *g, Val total)
+Val g_thread_number(G9 *g, Val total)
 {
     Val block = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_CTAID_X)),
         lane = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X));
@@ -277,8 +277,16 @@ static Val thread_number(G9 *g, Val total)
     return g_ranged(g_gen3(g, OP(G9_IMADW, IT_U32), block, size, wide), 0, INT64_MAX);
 }
 
+Val g_iterations(G9 *g, const Chain *c)
+{
+    Val total = g_imm(1);
+    for (int i = 0; i < c->n; i++)
+        if (c->mapped[i]) total = g_ix_op(g, EX_MUL, total, trips(g, c->loop[i]));
+    return total;
+}
+
 /* x as the iterations of the mapped loops, the innermost one fastest. */
-static void find_iterations(G9 *g, const Chain *c, Val x)
+void g_find_iterations(G9 *g, const Chain *c, Val x)
 {
     int left = 0;
     for (int i = 0; i < c->n; i++) left += c->mapped[i];
@@ -318,26 +326,24 @@ static void serial_part(G9 *g, const Chain *c, int i)
 /* One kernel; false: it has too few barrier registers for its ifs and loops. */
 static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
 {
-    const char *threads = threads_formula(g, c);
+    const char *threads = g_threads_formula(g, c);
     const Block *body = &c->loop[c->n - 1]->loop.body;
     int most = most_threads(g, body, INT32_MAX);
     bool bounded = most < INT32_MAX;
     g_open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
     g_enter_around(g, scope);
-    Val total = g_imm(1);
-    for (int i = 0; i < c->n; i++)
-        if (c->mapped[i]) total = g_ix_op(g, EX_MUL, total, trips(g, c->loop[i]));
-    g->thread = thread_number(g, total);
+    Val total = g_iterations(g, c);
+    g->thread = g_thread_number(g, total);
     if (bounded) {
         Loop l;
         threads = arena_printf(g->mem, "%s %d min", threads, most);
         Val x = g_loop(g, &l, g->thread, total, most);
-        find_iterations(g, c, g_ranged(x, 0, total.hi));
+        g_find_iterations(g, c, g_ranged(x, 0, total.hi));
         serial_part(g, c, 0);
         g_endloop(g, &l);
     } else {
-        leave_unless(g, g_ix_compare(g, EX_LT, g->thread, total));
-        find_iterations(g, c, g_ranged(g->thread, 0, total.hi));
+        g_leave_unless(g, g_ix_compare(g, EX_LT, g->thread, total));
+        g_find_iterations(g, c, g_ranged(g->thread, 0, total.hi));
         serial_part(g, c, 0);
     }
     if (g->barriers_lacked) return false;
@@ -359,7 +365,7 @@ static void serial_kernel(G9 *g, const Around *scope, const Block *b)
     g_enter_around(g, scope);
     g->thread = g_imm(0);
     Val lane = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X));
-    leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
+    g_leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
     g_block(g, b);
     g_close_kernel(g, "1");
     g->no_barriers = false;
@@ -395,7 +401,7 @@ static void statements(G9 *g, Around *scope, const Block *b)
             VEC_PUSH(g->mem, &scope->let, s);
         } else if (any_mapped(&c)) {
             flush(g, scope, &rest);
-            if (!g_product(g, scope, &c)) parallel_kernel(g, scope, &c);
+            if (!g_product(g, scope, &c) && !g_reduction(g, scope, &c)) parallel_kernel(g, scope, &c);
         } else if (s->kind == ST_IF && !te_has_load(s->branch.cond) &&
                    (has_loops(&s->branch.then) || has_loops(&s->branch.els))) {
             flush(g, scope, &rest);

@@ -51,26 +51,6 @@ typedef struct Product {
 /* ---- recognising */
 static bool number(const G9 *g, const Expr *e, int64_t *v) { return te_eval_size(g->op, e, v); }
 
-/* d e / d v where it is the same everywhere. */
-static bool slope(const G9 *g, const Expr *e, const Var *v, int64_t *by)
-{
-    int64_t a, b, k;
-    *by = 0;
-    if (!te_uses_var(e, v)) return true;
-    switch ((ExprOp)e->op) {
-    case EX_VAR: *by = 1; return true;
-    case EX_ADD:
-    case EX_SUB:
-        if (!slope(g, e->arg[0], v, &a) || !slope(g, e->arg[1], v, &b)) return false;
-        return !(e->op == EX_ADD ? __builtin_add_overflow(a, b, by) : __builtin_sub_overflow(a, b, by));
-    case EX_MUL:
-        if (number(g, e->arg[1], &k)) return slope(g, e->arg[0], v, &a) && !__builtin_mul_overflow(a, k, by);
-        if (number(g, e->arg[0], &k)) return slope(g, e->arg[1], v, &a) && !__builtin_mul_overflow(a, k, by);
-        return false;
-    default: return false;
-    }
-}
-
 /* e without variables: its value where all are 0, if it is a sum. */
 static bool at_zero(const G9 *g, const Expr *e, int64_t *v)
 {
@@ -94,7 +74,7 @@ static bool aligned(const G9 *g, const Product *p, const Expr *e, const Var *fas
     if (!at_zero(g, e, &zero) || zero % CHUNK) return false;
     for (int i = 0; i <= p->c->n; i++) {
         const Var *v = i < p->c->n ? p->c->loop[i]->loop.var : p->k->loop.var;
-        if (v != fast && (!slope(g, e, v, &by) || by % CHUNK)) return false;
+        if (v != fast && (!g_slope(g, e, v, &by) || by % CHUNK)) return false;
     }
     return true;
 }
@@ -106,7 +86,7 @@ static bool lies_well(G9 *g, const Product *p, Operand *o)
     const Var *r = o->rows->loop.var, *k = p->k->loop.var;
     int64_t stride = 1, by_r = 0, by_k = 0, a, b, n;
     for (int i = t->rank; i-- > 0;) {
-        if (!slope(g, o->load->arg[i], r, &a) || !slope(g, o->load->arg[i], k, &b)) return false;
+        if (!g_slope(g, o->load->arg[i], r, &a) || !g_slope(g, o->load->arg[i], k, &b)) return false;
         by_r += a * stride;
         by_k += b * stride;
         if (!number(g, t->shape[i], &n) || n < 1 || n > INT32_MAX || stride > INT32_MAX) return false;
