@@ -1,5 +1,6 @@
 /* machine: what this machine is and can do. */
 #include "api/api.h"
+#include "isa/isa.h"
 
 #include <string.h>
 
@@ -94,6 +95,19 @@ static void describe(Text *t, const Target *g)
     text_add(t, "}");
 }
 
+static void list_gpu(Targets *x, const char *machine)
+{
+    IsaMachine m;
+    const Target *g = cg_g9_target(x->mem, arena_printf(x->mem, "gpgpu:%s", machine), &m);
+    if (!g) return;
+    if (x->t.n > 1) text_add(&x->t, ",\n ");
+    text_printf(&x->t,
+                "{\"name\": \"%s\", \"model\": \"%s\", \"host\": true, \"warp\": %lld, \"multiprocessors\": %lld, "
+                "\"mhz\": %lld, \"shared\": %lld, \"l1\": %lld, \"l2\": %lld, \"line\": %d, \"memory\": %lld}",
+                g->name, g->model, (long long)m.chip_warp, (long long)m.chip_sms, (long long)m.chip_mhz,
+                (long long)m.shared_block, (long long)g->l1, (long long)g->l2, g->line, (long long)m.dram_bytes);
+}
+
 static void list(void *arg)
 {
     Targets *x = arg;
@@ -105,6 +119,7 @@ static void list(void *arg)
         if (x->t.n > 1) text_add(&x->t, ",\n ");
         describe(&x->t, g);
     }
+    for (int i = 0; isa_machine_name(i); i++) list_gpu(x, isa_machine_name(i));
     if (x->t.n > 1) text_add(&x->t, ",\n ");
     text_add(&x->t, "{\"name\": \"interp\", \"model\": \"the reference interpreter\", \"host\": true}]\n");
 }

@@ -168,7 +168,12 @@ static void put_source(G9 *g, MInst *in, const IsaOperand *o, Val v)
     case IO_BARRIER: in->i.r[o->slot] = (uint8_t)v.bits; break;
     default: /* an address; its offset comes in `bits` */
         if (v.kind == V_REG) put_register(in, o, v);
-        in->i.imm = (uint32_t)v.bits;
+        if (o->kind == IO_GLOBALH)
+            in->i.imm = (in->i.imm & 0xffff) | (uint32_t)v.bits << 16;
+        else if (o->kind == IO_SHAREDD)
+            in->i.imm = (in->i.imm & 0xffff0000) | ((uint32_t)v.bits & 0xffff);
+        else
+            in->i.imm = (uint32_t)v.bits;
     }
 }
 

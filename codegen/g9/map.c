@@ -5,25 +5,12 @@
  * A thread finds its iteration from its number; threads beyond the last one end at once. Buffers between kernels are
  * workspace, a thread's own are local memory or, when large, parts of workspace, and then a launch has at most
  * `most_threads` threads that take several iterations each. */
-#include "codegen/g9/g9.h"
+#include "codegen/g9/map.h"
 
 #include <string.h>
 
-enum { CHAIN = 8, BLOCK = 128, MOST_THREADS = 4096, UNKNOWN_THREADS = 512, LEAST_THREADS = 32 };
+enum { BLOCK = 128, MOST_THREADS = 4096, UNKNOWN_THREADS = 512, LEAST_THREADS = 32 };
 enum { THREAD_BYTES = 1 << 26 }; /* of workspace for the threads of a launch, unless even few need more */
-
-typedef struct Around {
-    VEC(const Stmt *) let;
-    VEC(const Expr *) cond; /* with `no`: must be false */
-    VEC(bool) no;
-} Around;
-
-typedef struct Chain {
-    const Stmt *loop[CHAIN];
-    bool mapped[CHAIN];
-    const char *trips[CHAIN]; /* formulas of those that are mapped */
-    int n;
-} Chain;
 
 /* ---- names and parameters */
 static const char *plain_name(G9 *g, const char *name)
@@ -162,7 +149,6 @@ static void find_buffers(G9 *g, const Block *b, bool outermost)
     }
 }
 
-
 /* At most so many threads run b at once, because they have workspace of their own. */
 static int most_threads(G9 *g, const Block *b, int most)
 {
@@ -211,7 +197,7 @@ static bool any_mapped(const Chain *c)
     return false;
 }
 
-static const char *threads_formula(G9 *g, const Chain *c)
+const char *g_threads_formula(G9 *g, const Chain *c)
 {
     const char *s = "1";
     for (int i = 0; i < c->n; i++)
@@ -230,7 +216,7 @@ static int block_size(const G9 *g, const char *threads)
 }
 
 /* ---- a kernel */
-static void open_kernel(G9 *g, int block)
+void g_open_kernel(G9 *g, int block)
 {
     const char *name = arena_printf(g->mem, "%s_%d", plain_name(g, g->op->name), g->kernels.n);
     g->k = mir_kernel(g->mem, name);
@@ -249,7 +235,7 @@ static void open_kernel(G9 *g, int block)
         if (g->param_at[i] >= 0) g_place(g, g->op->tensor[i]);
 }
 
-static void close_kernel(G9 *g, const char *threads)
+void g_close_kernel(G9 *g, const char *threads)
 {
     MInst end = mir_inst(G9_EXIT);
     VEC_PUSH(g->mem, &g->cur->in, end);
@@ -257,18 +243,18 @@ static void close_kernel(G9 *g, const char *threads)
     VEC_PUSH(g->mem, &g->kernels, g->k);
 }
 
-static void leave_unless(G9 *g, Val cond)
+void g_leave_unless(G9 *g, Val cond)
 {
     if (cond.r == M_NONE && !cond.neg) return;
     g_act(g, OP(G9_EXIT, 0), g_not(cond), (Val){0}, 0, NULL);
 }
 
-static void enter_scope(G9 *g, const Around *s)
+void g_enter_around(G9 *g, const Around *s)
 {
     for (int i = 0; i < s->let.n; i++) g->var[s->let.at[i]->let.var->id] = g_expr(g, s->let.at[i]->let.value);
     for (int i = 0; i < s->cond.n; i++) {
         Val c = g_expr(g, s->cond.at[i]);
-        leave_unless(g, s->no.at[i] ? g_not(c) : c);
+        g_leave_unless(g, s->no.at[i] ? g_not(c) : c);
     }
 }
 
@@ -280,7 +266,7 @@ static Val trips(G9 *g, const Stmt *s)
 }
 
 /* The number of this thread in the launch. */
-static Val thread_number(G9 *g, Val total)
+Val g_thread_number(G9 *g, Val total)
 {
     Val block = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_CTAID_X)),
         lane = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X));
@@ -291,8 +277,16 @@ static Val thread_number(G9 *g, Val total)
     return g_ranged(g_gen3(g, OP(G9_IMADW, IT_U32), block, size, wide), 0, INT64_MAX);
 }
 
+Val g_iterations(G9 *g, const Chain *c)
+{
+    Val total = g_imm(1);
+    for (int i = 0; i < c->n; i++)
+        if (c->mapped[i]) total = g_ix_op(g, EX_MUL, total, trips(g, c->loop[i]));
+    return total;
+}
+
 /* x as the iterations of the mapped loops, the innermost one fastest. */
-static void find_iterations(G9 *g, const Chain *c, Val x)
+void g_find_iterations(G9 *g, const Chain *c, Val x)
 {
     int left = 0;
     for (int i = 0; i < c->n; i++) left += c->mapped[i];
@@ -332,30 +326,28 @@ static void serial_part(G9 *g, const Chain *c, int i)
 /* One kernel; false: it has too few barrier registers for its ifs and loops. */
 static bool try_parallel(G9 *g, const Around *scope, const Chain *c)
 {
-    const char *threads = threads_formula(g, c);
+    const char *threads = g_threads_formula(g, c);
     const Block *body = &c->loop[c->n - 1]->loop.body;
     int most = most_threads(g, body, INT32_MAX);
     bool bounded = most < INT32_MAX;
-    open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
-    enter_scope(g, scope);
-    Val total = g_imm(1);
-    for (int i = 0; i < c->n; i++)
-        if (c->mapped[i]) total = g_ix_op(g, EX_MUL, total, trips(g, c->loop[i]));
-    g->thread = thread_number(g, total);
+    g_open_kernel(g, bounded ? LEAST_THREADS : block_size(g, threads));
+    g_enter_around(g, scope);
+    Val total = g_iterations(g, c);
+    g->thread = g_thread_number(g, total);
     if (bounded) {
         Loop l;
         threads = arena_printf(g->mem, "%s %d min", threads, most);
         Val x = g_loop(g, &l, g->thread, total, most);
-        find_iterations(g, c, g_ranged(x, 0, total.hi));
+        g_find_iterations(g, c, g_ranged(x, 0, total.hi));
         serial_part(g, c, 0);
         g_endloop(g, &l);
     } else {
-        leave_unless(g, g_ix_compare(g, EX_LT, g->thread, total));
-        find_iterations(g, c, g_ranged(g->thread, 0, total.hi));
+        g_leave_unless(g, g_ix_compare(g, EX_LT, g->thread, total));
+        g_find_iterations(g, c, g_ranged(g->thread, 0, total.hi));
         serial_part(g, c, 0);
     }
     if (g->barriers_lacked) return false;
-    close_kernel(g, threads);
+    g_close_kernel(g, threads);
     return true;
 }
 
@@ -369,13 +361,13 @@ static void parallel_kernel(G9 *g, const Around *scope, const Chain *c)
 static void serial_kernel(G9 *g, const Around *scope, const Block *b)
 {
     g->no_barriers = true;
-    open_kernel(g, (int)g->machine->chip_warp);
-    enter_scope(g, scope);
+    g_open_kernel(g, (int)g->machine->chip_warp);
+    g_enter_around(g, scope);
     g->thread = g_imm(0);
     Val lane = g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X));
-    leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
+    g_leave_unless(g, g_gen2(g, OP(G9_ISETP, 0, IT_U32), lane, g_imm(0)));
     g_block(g, b);
-    close_kernel(g, "1");
+    g_close_kernel(g, "1");
     g->no_barriers = false;
 }
 
@@ -409,7 +401,7 @@ static void statements(G9 *g, Around *scope, const Block *b)
             VEC_PUSH(g->mem, &scope->let, s);
         } else if (any_mapped(&c)) {
             flush(g, scope, &rest);
-            parallel_kernel(g, scope, &c);
+            if (!g_product(g, scope, &c) && !g_reduction(g, scope, &c)) parallel_kernel(g, scope, &c);
         } else if (s->kind == ST_IF && !te_has_load(s->branch.cond) &&
                    (has_loops(&s->branch.then) || has_loops(&s->branch.els))) {
             flush(g, scope, &rest);

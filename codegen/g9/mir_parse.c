@@ -28,7 +28,10 @@ static bool word(Parse *s, const char *w)
     return true;
 }
 
-static bool expect(Parse *s, const char *w) { return word(s, w) || wrong(s, arena_printf(s->mem, "`%s` is missing", w)); }
+static bool expect(Parse *s, const char *w)
+{
+    return word(s, w) || wrong(s, arena_printf(s->mem, "`%s` is missing", w));
+}
 
 static bool number(Parse *s, int64_t *v)
 {
@@ -134,15 +137,22 @@ static bool special(Parse *s, MInst *in)
     return wrong(s, "no such special register");
 }
 
-static bool address(Parse *s, MInst *in, int slot)
+static bool address(Parse *s, MInst *in, const IsaOperand *o)
 {
-    int64_t v;
-    if (!expect(s, "[") || !reg(s, in, slot)) return false;
-    if (*s->p == '+' || *s->p == '-') {
-        if (!number(s, &v)) return false;
+    int64_t v = 0;
+    if (!expect(s, "[") || !reg(s, in, o->slot)) return false;
+    if ((*s->p == '+' || *s->p == '-') && !number(s, &v)) return false;
+    if (o->kind == IO_GLOBALH)
+        in->i.imm = (in->i.imm & 0xffff) | (uint32_t)v << 16;
+    else if (o->kind == IO_SHAREDD)
+        in->i.imm = (in->i.imm & 0xffff0000) | ((uint32_t)v & 0xffff);
+    else
         in->i.imm = (uint32_t)v;
+    if (*s->p == ']') {
+        s->p++;
+        return true;
     }
-    return expect(s, "]");
+    return wrong(s, "`]` is missing");
 }
 
 static bool operand(Parse *s, MInst *in, const IsaOperand *o)
@@ -173,7 +183,7 @@ static bool operand(Parse *s, MInst *in, const IsaOperand *o)
         return true;
     case IO_FLEX: return flex(s, in, o);
     case IO_REG: return flex(s, in, o);
-    default: return address(s, in, o->slot);
+    default: return address(s, in, o);
     }
 }
 

@@ -40,6 +40,14 @@ static void put_flex(Text *t, const MKernel *k, const MInst *in, const IsaOperan
     if (flag & 2) text_char(t, '|');
 }
 
+static void put_offset(Text *t, const MInst *in, const IsaOperand *o)
+{
+    int32_t offset = (int32_t)in->i.imm;
+    if (o->kind == IO_SHAREDD) offset = (int16_t)in->i.imm;
+    if (o->kind == IO_GLOBALH) offset = (int16_t)(in->i.imm >> 16);
+    if (offset) text_printf(t, "%+" PRId32, offset);
+}
+
 static void put_operand(Text *t, const MKernel *k, const MInst *in, const IsaOperand *o)
 {
     switch (o->kind) {
@@ -56,7 +64,7 @@ static void put_operand(Text *t, const MKernel *k, const MInst *in, const IsaOpe
     default:
         text_char(t, '[');
         put_reg(t, k, in, o);
-        if (in->i.imm) text_printf(t, "%+" PRId32, (int32_t)in->i.imm);
+        put_offset(t, in, o);
         text_char(t, ']');
     }
 }

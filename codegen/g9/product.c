@@ -1,0 +1,538 @@
+/* product: a sum of products on the matrix unit.
+ *
+ *     for … i, j { alloc acc; acc = 0; for k { acc sum= f32(A[…i, k…]) * f32(B[…k, j…]) }; what follows reads acc }
+ *
+ * A block makes BM x BN results. Tiles of A and B come through shared memory by asynchronous copies of 16 bytes,
+ * `stages` of them under way, in the order in which memory has them; lines are padded by 16 bytes, so that the eight
+ * rows that a matrix load reads at once lie in different banks. A warp makes WM x WN of the results from fragments;
+ * then what follows the sum runs for each of its elements. An mma is one fma a term in order of k, so the bits are
+ * those of the loops. Terms beyond the end are 0; blocks beyond the last row or column compute what they do not store.
+ *
+ * Relies on sizes known when compiling, lines that start at multiples of 16 bytes, and operands of 16 bits. */
+#include "codegen/g9/map.h"
+
+#include <string.h>
+
+enum { BK = 32, CHUNK = 8 /* elements of a copy */, PAD = 16, STAGES = 4, GROUP = 16 };
+
+typedef struct Tile {
+    int bm, bn, wm, wn; /* of a block, of a warp */
+} Tile;
+static const Tile tiles[] = {{128, 128, 64, 64}, {64, 64, 32, 32}, {32, 32, 16, 16}};
+enum { TILES = sizeof tiles / sizeof *tiles, WARPS = 4, THREADS = 32 * WARPS };
+
+typedef struct Operand {
+    const Expr *load;
+    const Stmt *rows; /* the loop over its lines of results */
+    bool k_fast;      /* consecutive along k, else along the rows */
+    int64_t extent;   /* of rows */
+    int64_t k_step;   /* elements from one k to the next */
+    /* of the kernel */
+    int tile, pitch, base; /* rows of a tile; bytes of a line; where it begins in a stage */
+    int lines, per_line, copies;
+    Val pointer[16], bytes[16], write, to, fragment, k_at; /* to: `write` in the stage that is being filled */
+    bool ragged;
+} Operand;
+
+typedef struct Product {
+    const Chain *c;
+    const Tensor *acc;
+    const Stmt *k;
+    Block rest;
+    Operand a, b;
+    int64_t terms;
+    IsaType type;
+    Tile t;
+    int stages, stage_bytes;
+    Val row, column; /* of this lane's first element */
+    Val acc_reg[8][8];
+} Product;
+
+/* ---- recognising */
+static bool number(const G9 *g, const Expr *e, int64_t *v) { return te_eval_size(g->op, e, v); }
+
+/* e without variables: its value where all are 0, if it is a sum. */
+static bool at_zero(const G9 *g, const Expr *e, int64_t *v)
+{
+    int64_t a, b;
+    if (number(g, e, v)) return true;
+    *v = 0;
+    if (e->op == EX_VAR) return true;
+    if (e->nargs != 2 || !at_zero(g, e->arg[0], &a) || !at_zero(g, e->arg[1], &b)) return false;
+    switch ((ExprOp)e->op) {
+    case EX_ADD: *v = a + b; return true;
+    case EX_SUB: *v = a - b; return true;
+    case EX_MUL: *v = a * b; return true;
+    default: return false;
+    }
+}
+
+/* The start of every line of CHUNK elements is a multiple of CHUNK: what the index of a dense dimension adds is. */
+static bool aligned(const G9 *g, const Product *p, const Expr *e, const Var *fast)
+{
+    int64_t by, zero;
+    if (!at_zero(g, e, &zero) || zero % CHUNK) return false;
+    for (int i = 0; i <= p->c->n; i++) {
+        const Var *v = i < p->c->n ? p->c->loop[i]->loop.var : p->k->loop.var;
+        if (v != fast && (!g_slope(g, e, v, &by) || by % CHUNK)) return false;
+    }
+    return true;
+}
+
+/* How the operand lies in memory. */
+static bool lies_well(G9 *g, const Product *p, Operand *o)
+{
+    const Tensor *t = o->load->load.t;
+    const Var *r = o->rows->loop.var, *k = p->k->loop.var;
+    int64_t stride = 1, by_r = 0, by_k = 0, a, b, n;
+    for (int i = t->rank; i-- > 0;) {
+        if (!g_slope(g, o->load->arg[i], r, &a) || !g_slope(g, o->load->arg[i], k, &b)) return false;
+        by_r += a * stride;
+        by_k += b * stride;
+        if (!number(g, t->shape[i], &n) || n < 1 || n > INT32_MAX || stride > INT32_MAX) return false;
+        stride *= n;
+    }
+    if (by_r > INT32_MAX || by_k > INT32_MAX || (by_r != 1 && by_k != 1)) return false;
+    o->k_fast = by_k == 1;
+    o->k_step = by_k;
+    int64_t slow = o->k_fast ? by_r : by_k, fast = o->k_fast ? p->terms : o->extent;
+    if (slow % CHUNK || slow <= 0 || fast % CHUNK) return false;
+    stride = 1;
+    for (int i = t->rank; i-- > 0;) {
+        if (stride % CHUNK && !aligned(g, p, o->load->arg[i], o->k_fast ? k : r)) return false;
+        number(g, t->shape[i], &n);
+        stride *= n;
+    }
+    return true;
+}
+
+static const Expr *plain_load(const Expr *e)
+{
+    const Expr *l = e->op == EX_CAST ? e->arg[0] : e;
+    bool fits = e->type == DT_F32 && l->op == EX_LOAD && l->flag == LOAD_PROVED && !l->load.other;
+    return fits && (l->type == DT_F16 || l->type == DT_BF16) ? l : NULL;
+}
+
+/* The innermost loop whose variable `of` mentions and `other` does not. */
+static const Stmt *own_loop(const Chain *c, const Expr *of, const Expr *other, int *at)
+{
+    for (int i = c->n; i-- > 0;) {
+        const Var *v = c->loop[i]->loop.var;
+        if (!te_uses_var(of, v) || te_uses_var(other, v)) continue;
+        *at = i;
+        return c->loop[i];
+    }
+    return NULL;
+}
+
+static bool find_operands(G9 *g, Product *p, const Expr *value)
+{
+    const Expr *x = plain_load(value->arg[0]), *y = plain_load(value->arg[1]);
+    int at_x = 0, at_y = 0;
+    if (!x || !y || x->type != y->type) return false;
+    p->a = (Operand){.load = x, .rows = own_loop(p->c, x, y, &at_x)};
+    p->b = (Operand){.load = y, .rows = own_loop(p->c, y, x, &at_y)};
+    if (!p->a.rows || !p->b.rows) return false;
+    if (at_x > at_y) { /* lanes go along the columns, which are the inner loop */
+        Operand t = p->a;
+        p->a = p->b, p->b = t;
+    }
+    p->type = x->type == DT_F16 ? IT_F16 : IT_BF16;
+    return number(g, p->a.rows->loop.var->hi, &p->a.extent) && number(g, p->b.rows->loop.var->hi, &p->b.extent);
+}
+
+static bool whole_loops(G9 *g, const Chain *c)
+{
+    int64_t lo, hi;
+    for (int i = 0; i < c->n; i++) {
+        const Stmt *s = c->loop[i];
+        if (!c->mapped[i] || s->loop.step != 1 || !number(g, s->loop.var->lo, &lo) || lo) return false;
+        if (!number(g, s->loop.var->hi, &hi) || hi < 1 || hi > INT32_MAX) return false;
+    }
+    return true;
+}
+
+/* What follows the sum must not need more than a thread has. */
+static bool is_simple(G9 *g, const Block *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        const Stmt *s = b->at[i];
+        if (s->kind == ST_FOR || s->kind == ST_IF || (s->kind == ST_ALLOC && g->param_at[s->alloc.buf->id] >= 0))
+            return false;
+    }
+    return true;
+}
+
+static bool match(G9 *g, Product *p, const Chain *c)
+{
+    const Block *b = &c->loop[c->n - 1]->loop.body;
+    int64_t lo;
+    p->c = c;
+    if (b->n < 4 || b->at[0]->kind != ST_ALLOC || b->at[1]->kind != ST_STORE || b->at[2]->kind != ST_FOR) return false;
+    p->acc = b->at[0]->alloc.buf;
+    p->k = b->at[2];
+    p->rest = (Block){b->n - 3, b->at + 3};
+    const Expr *zero = b->at[1]->store.value;
+    const Block *inner = &p->k->loop.body;
+    if (p->acc->rank || p->acc->type != DT_F32 || b->at[1]->store.buf != p->acc || zero->op != EX_FLOAT || zero->f != 0)
+        return false;
+    if (inner->n != 1 || inner->at[0]->kind != ST_UPDATE || p->k->loop.step != 1) return false;
+    const Stmt *u = inner->at[0];
+    bool fused = u->update.fma || g->fast;
+    if (u->update.buf != p->acc || u->update.op != RED_SUM || u->update.value->op != EX_MUL || !fused) return false;
+    if (!number(g, p->k->loop.var->lo, &lo) || lo || !number(g, p->k->loop.var->hi, &p->terms) || p->terms < 1)
+        return false;
+    if (!whole_loops(g, c) || p->terms > INT32_MAX || !is_simple(g, &p->rest) || !find_operands(g, p, u->update.value))
+        return false;
+    /* A product that underflows leaves -0, to which a 0 that fills the last tile must not be added. */
+    if (!g->fast && p->type != IT_F16 && p->terms % BK) return false;
+    return lies_well(g, p, &p->a) && lies_well(g, p, &p->b);
+}
+
+/* ---- the size of tiles */
+static int64_t blocks_of(const Product *p, const Tile *t)
+{
+    int64_t n = (p->a.extent + t->bm - 1) / t->bm * ((p->b.extent + t->bn - 1) / t->bn), hi;
+    for (int i = 0; i < p->c->n; i++) {
+        const Stmt *s = p->c->loop[i];
+        if (s == p->a.rows || s == p->b.rows) continue;
+        hi = s->loop.var->hi->op == EX_INT ? s->loop.var->hi->i : 1;
+        n *= hi;
+    }
+    return n;
+}
+
+static void lay_out(Operand *o, int tile, int base)
+{
+    o->tile = tile;
+    o->base = base;
+    o->lines = o->k_fast ? tile : BK;
+    o->per_line = (o->k_fast ? BK : tile) / CHUNK;
+    o->pitch = o->per_line * CHUNK * 2 + PAD;
+    o->copies = o->lines * o->per_line / THREADS;
+    o->ragged = o->extent % tile != 0;
+}
+
+static bool choose(const G9 *g, Product *p)
+{
+    const IsaMachine *m = g->machine;
+    int at = 0;
+    while (at + 1 < TILES && blocks_of(p, &tiles[at]) < m->chip_sms) at++;
+    for (; at < TILES; at++) {
+        p->t = tiles[at];
+        lay_out(&p->a, p->t.bm, 0);
+        lay_out(&p->b, p->t.bn, p->a.lines * p->a.pitch);
+        p->stage_bytes = p->b.base + p->b.lines * p->b.pitch;
+        for (p->stages = STAGES; p->stages > 1 && p->stages * p->stage_bytes > m->shared_block; p->stages--) continue;
+        if (p->stages > 1 && p->stage_bytes < 32768) return true;
+    }
+    return false;
+}
+
+static bool machine_can(const G9 *g, const Product *p)
+{
+    IsaInst in = isa_inst(G9_MMA);
+    const char *lacks;
+    in.mod[0] = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
+    in.mod[1] = IT_F32;
+    in.mod[2] = in.mod[3] = p->type;
+    return g->machine->chip_warp == 32 && g->machine->chip_copy && isa_machine_has(g->machine, &in, &lacks);
+}
+
+/* ---- small steps */
+static Val plus(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_ADD, a, g_imm(b)); }
+static Val times(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MUL, a, g_imm(b)); }
+static Val over(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_DIV, a, g_imm(b)); }
+static Val modulo(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MOD, a, g_imm(b)); }
+static Val sum(G9 *g, Val a, Val b) { return g_ix_op(g, EX_ADD, a, b); }
+static void plain(G9 *g, Op o, int n, const Val *src) { g_act(g, o, (Val){0}, (Val){0}, n, src); }
+
+static Val variable(G9 *g, Val start)
+{
+    Val v = g_new(g, start.width == 2 ? 2 : 1);
+    g_set(g, v, start);
+    return g_ranged(v, 0, 1 << 20); /* stages; nobody adds to the others by their interval */
+}
+
+static void step(G9 *g, Val v, int64_t by)
+{
+    IsaType t = v.width == 2 ? IT_S64 : IT_S32;
+    g_act(g, OP(G9_IADD3, t), (Val){0}, v, 3, (Val[]){v, g_imm(by), g_imm(0)});
+}
+
+/* ---- where this block and this thread are
+ * Blocks that run at once are near each other in both directions: GROUP of them down, then across, so that what they
+ * read is in the second level together. */
+static void find_block(G9 *g, Product *p, Val *first_row, Val *first_column)
+{
+    int64_t hi, left = blocks_of(p, &p->t), nbm = (p->a.extent + p->t.bm - 1) / p->t.bm,
+                nbn = (p->b.extent + p->t.bn - 1) / p->t.bn;
+    Val x = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_CTAID_X)), 0, left - 1);
+    Val tile = modulo(g, x, nbm * nbn), group = over(g, tile, nbn * GROUP), within = modulo(g, tile, nbn * GROUP);
+    Val rows = g_ix_op(g, EX_MIN, g_imm(GROUP), g_ix_op(g, EX_SUB, g_imm(nbm), times(g, group, GROUP)));
+    rows = g_ranged(rows, 1, rows.hi);
+    Val bm = sum(g, times(g, group, GROUP), g_ix_op(g, EX_MOD, within, rows)), bn = g_ix_op(g, EX_DIV, within, rows);
+    *first_row = times(g, g_ranged(bm, 0, nbm - 1), p->t.bm);
+    *first_column = times(g, g_ranged(bn, 0, nbn - 1), p->t.bn);
+    x = over(g, x, nbm * nbn);
+    for (int i = p->c->n; i-- > 0;) {
+        const Stmt *s = p->c->loop[i];
+        if (s == p->a.rows || s == p->b.rows || !number(g, s->loop.var->hi, &hi)) continue;
+        g->var[s->loop.var->id] = modulo(g, x, hi);
+        x = over(g, x, hi);
+    }
+}
+
+/* ---- copies */
+static Val at_most(G9 *g, Val v, int64_t most) { return g_ix_op(g, EX_MIN, v, g_imm(most)); }
+
+/* Pointers to this thread's chunks of the first tile, and how many bytes of each are there. */
+static void open_copies(G9 *g, const Product *p, Operand *o, Val tid, Val first)
+{
+    int gap = THREADS / o->per_line;
+    Val line = over(g, tid, o->per_line), chunk = times(g, modulo(g, tid, o->per_line), CHUNK);
+    int rows = o->rows->loop.var->id, k = p->k->loop.var->id;
+    o->k_at = o->k_fast ? chunk : line;
+    for (int q = 0; q < o->copies; q++) {
+        Val at = plus(g, line, (int64_t)q * gap), row = sum(g, first, o->k_fast ? at : chunk);
+        Val along = o->k_fast ? chunk : at;
+        g->var[rows] = o->ragged ? at_most(g, row, o->k_fast ? o->extent - 1 : o->extent - CHUNK) : row;
+        g->var[k] = at_most(g, along, o->k_fast ? p->terms - CHUNK : p->terms - 1);
+        Mark m = g_mark(g);
+        Access a = g_access(g, o->load->load.t, o->load->arg, o->load->load.t->rank, NULL);
+        g_forget_memo(g, m);
+        Val pointer = g_gen3(g, OP(G9_IADD3, IT_U64), g_reg(g, a.address), g_bits64((uint64_t)a.offset), g_imm(0));
+        o->pointer[q] = variable(g, pointer);
+        Val in = o->ragged ? g_ix_compare(g, EX_LT, row, g_imm(o->extent)) : g_true(true);
+        o->bytes[q] = o->ragged ? g_reg(g, g_select(g, in, g_bits(16), g_bits(0))) : g_imm(16);
+    }
+    o->write = plus(g, sum(g, times(g, line, o->pitch), times(g, chunk, 2)), o->base);
+}
+
+/* The q-th copy of a tile, where `guard` holds; k_left: how many terms there still are. */
+static void copy(G9 *g, const Product *p, Operand *o, int q, Val k_left, Val guard)
+{
+    int gap = THREADS / o->per_line;
+    bool short_k = p->terms % BK != 0;
+    Val bytes = o->bytes[q], to = o->to, from = o->pointer[q];
+    if (short_k) {
+        Val at = o->k_fast ? o->k_at : plus(g, o->k_at, (int64_t)q * gap);
+        bytes = g_select(g, g_gen2(g, OP(G9_ISETP, 2, IT_S32), g_reg(g, at), k_left), g_reg(g, bytes), g_bits(0));
+    }
+    to.bits = (uint64_t)((int64_t)q * gap * o->pitch);
+    from.bits = 0;
+    bool all = !short_k && !o->ragged;
+    g_act(g, OP(all ? G9_CPA : G9_CPAZ, IT_B128), guard, (Val){0}, all ? 2 : 3, (Val[]){to, from, bytes});
+    step(g, from, o->k_fast ? BK * 2 : o->k_step * BK * 2);
+}
+
+static void open_stage(G9 *g, Product *p, Val stage)
+{
+    p->a.to = g_reg(g, sum(g, p->a.write, stage));
+    p->b.to = g_reg(g, sum(g, p->b.write, stage));
+}
+
+/* Copy number `at` of both tiles. */
+static void copy_next(G9 *g, Product *p, int at, Val k_left, Val guard)
+{
+    bool first = at < p->a.copies;
+    copy(g, p, first ? &p->a : &p->b, first ? at : at - p->a.copies, k_left, guard);
+}
+
+/* ---- fragments
+ * A matrix load reads 8x8 tiles at addresses that lanes give: tile t is that of lanes 8 t to 8 t + 7. For A they are
+ * (rows 0-7, k 0-7), (8-15, 0-7), (0-7, 8-15), (8-15, 8-15), for two columns of B (columns 0-7, k 0-7), (0-7, 8-15),
+ * (8-15, 0-7), (8-15, 8-15). Where memory has k outside, it is turned on the way. */
+static Val fragment_base(G9 *g, const Operand *o, Val lane, Val first, bool is_a)
+{
+    Val r = modulo(g, lane, 8), low = modulo(g, over(g, lane, 8), 2), high = over(g, lane, 16);
+    Val row8 = is_a ? low : high, k8 = is_a ? high : low;
+    Val line = o->k_fast ? sum(g, sum(g, first, times(g, row8, 8)), r) : sum(g, times(g, k8, 8), r);
+    Val along = o->k_fast ? times(g, k8, 8) : sum(g, first, times(g, row8, 8));
+    return plus(g, sum(g, times(g, line, o->pitch), times(g, along, 2)), o->base);
+}
+
+/* Into `to`, a mutable quad. */
+static void load_fragment(G9 *g, const Operand *o, Val to, Val base, int rows, int k, Val guard)
+{
+    Val at = base;
+    at.bits = (uint64_t)(o->k_fast ? rows * o->pitch + k * 2 : k * o->pitch + rows * 2);
+    g_act(g, OP(G9_LDM, 2, !o->k_fast, IT_B16), guard, to, 1, &at);
+}
+
+static Val pair_of(Val quad, int which)
+{
+    return (Val){.kind = V_REG, .width = 2, .r = quad.r, .part = 1, .sub = (uint8_t)(2 * which)};
+}
+
+/* Fragments of 16 terms, and what is done between two matrix instructions, which leave room for others: warps issue in
+ * order, so what would wait for the memory pipe is spread out. */
+typedef struct Fragments {
+    Val a[8], b[8];
+} Fragments;
+
+typedef struct Between {
+    Product *p;
+    Fragments *next;       /* fragments to load, from term k on */
+    Val at_a, at_b, there; /* there: V_NONE, or where the loads are not beyond the last tile */
+    int k, copies;
+    Val left, more;
+    int done, all;
+} Between;
+
+static void load_next(G9 *g, const Product *p, Fragments *f, Val at_a, Val at_b, int k, int at, Val guard)
+{
+    int na = p->t.wm / 16;
+    if (at < na)
+        load_fragment(g, &p->a, f->a[at], at_a, 16 * at, k, guard);
+    else
+        load_fragment(g, &p->b, f->b[at - na], at_b, 16 * (at - na), k, guard);
+}
+
+static int loads_of(const Product *p) { return p->t.wm / 16 + p->t.wn / 16; }
+
+static void between(G9 *g, Between *b)
+{
+    int at = b->done++, loads = loads_of(b->p);
+    if (at < loads)
+        load_next(g, b->p, b->next, b->at_a, b->at_b, b->k, at, b->there);
+    else
+        copy_next(g, b->p, at - loads, b->left, b->more);
+}
+
+static void multiply(G9 *g, Product *p, const Fragments *f, Between *b)
+{
+    uint16_t shape = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
+    int rows = p->t.wm / 16, columns = p->t.wn / 8, at = 0;
+    b->all = loads_of(p) + b->copies;
+    for (int m = 0; m < rows; m++)
+        for (int n = 0; n < columns; n++) {
+            Val acc = p->acc_reg[m][n], src[] = {f->a[m], pair_of(f->b[n / 2], n % 2), acc};
+            g_act(g, OP(G9_MMA, shape, IT_F32, p->type, p->type), (Val){0}, acc, 3, src);
+            for (at++; b->done < b->all && b->done * rows * columns < at * b->all;) between(g, b);
+        }
+}
+
+/* ---- the loop over k */
+static void advance(G9 *g, const Product *p, Val stage)
+{
+    Val next = g_gen3(g, OP(G9_IADD3, IT_S32), stage, g_imm(p->stage_bytes), g_imm(0));
+    Val end = g_gen2(g, OP(G9_ISETP, 0, IT_S32), next, g_imm((int64_t)p->stages * p->stage_bytes));
+    g_set(g, stage, g_select(g, end, g_bits(0), next));
+}
+
+/* The oldest tile under way is there, for all warps; and nobody reads the one before any more. */
+static void await_tile(G9 *g, const Product *p)
+{
+    plain(g, OP(G9_CPWAIT, 0), 1, (Val[]){g_imm(p->stages - 2)});
+    plain(g, OP(G9_BAR, 0), 2, (Val[]){g_imm(0), g_imm(0)});
+}
+
+/* The first half of a tile is multiplied while fragments of its second half are loaded and later tiles copied, the
+ * second half while the first fragments of the next tile are loaded. */
+static void loop_over_k(G9 *g, Product *p)
+{
+    int64_t tiles_k = (p->terms + BK - 1) / BK;
+    Val none = {0}, write = variable(g, g_imm(0)), read = variable(g, g_imm(0)), left = variable(g, g_imm(p->terms));
+    for (int s = 0; s + 1 < p->stages; s++) {
+        if (s < tiles_k) {
+            open_stage(g, p, write);
+            for (int q = 0; q < p->a.copies + p->b.copies; q++) copy_next(g, p, q, left, none);
+            step(g, left, -BK);
+            step(g, write, p->stage_bytes);
+        }
+        plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
+    }
+    if (tiles_k < p->stages - 1) g_set(g, write, g_imm((int64_t)(p->stages - 1) * p->stage_bytes));
+    Loop l;
+    Fragments f[2];
+    for (int x = 0; x < 2; x++)
+        for (int m = 0; m < 8; m++) f[x].a[m] = g_new(g, 4), f[x].b[m] = g_new(g, 4);
+    await_tile(g, p);
+    Val at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
+    for (int x = 0; x < loads_of(p); x++) load_next(g, p, &f[0], at_a, at_b, 0, x, none);
+    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1);
+    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
+    Val more = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - (p->stages - 1)));
+    open_stage(g, p, write);
+    Between first = {.p = p, .next = &f[1], .at_a = at_a, .at_b = at_b, .k = 16, .left = left, .more = more};
+    first.copies = p->a.copies + p->b.copies;
+    multiply(g, p, &f[0], &first);
+    plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
+    step(g, left, -BK);
+    advance(g, p, write);
+    advance(g, p, read);
+    await_tile(g, p);
+    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
+    Val there = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - 1));
+    multiply(g, p, &f[1], &(Between){.p = p, .next = &f[0], .at_a = at_a, .at_b = at_b, .there = there});
+    g_endloop(g, &l);
+}
+
+/* ---- what follows the sum */
+static void finish_element(G9 *g, Product *p, Val row, Val column, Val part)
+{
+    If f;
+    Val in =
+        g_and(g, g_ix_compare(g, EX_LT, row, g_imm(p->a.extent)), g_ix_compare(g, EX_LT, column, g_imm(p->b.extent)));
+    bool guarded = p->a.ragged || p->b.ragged;
+    g->var[p->a.rows->loop.var->id] = g_ranged(row, 0, p->a.extent - 1);
+    g->var[p->b.rows->loop.var->id] = g_ranged(column, 0, p->b.extent - 1);
+    if (guarded) g_if(g, &f, in);
+    g_alloc(g, p->acc);
+    g_set(g, (Val){.kind = V_REG, .width = 1, .r = g->place[p->acc->id].at}, part);
+    g_block(g, &p->rest);
+    if (guarded) g_endif(g, &f);
+}
+
+static void finish(G9 *g, Product *p)
+{
+    for (int m = 0; m < p->t.wm / 16; m++)
+        for (int h = 0; h < 2; h++) {
+            Val row = plus(g, p->row, 16 * m + 8 * h);
+            for (int n = 0; n < p->t.wn / 8; n++)
+                for (int e = 0; e < 2; e++) {
+                    Val quad = p->acc_reg[m][n];
+                    Val part = {.kind = V_REG, .width = 1, .r = quad.r, .part = 1, .sub = (uint8_t)(2 * h + e)};
+                    finish_element(g, p, row, plus(g, p->column, 8 * n + e), part);
+                }
+        }
+}
+
+static void kernel(G9 *g, Product *p)
+{
+    Val row, column;
+    find_block(g, p, &row, &column);
+    Val tid = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X)), 0, THREADS - 1);
+    Val lane = modulo(g, tid, 32), warp = over(g, tid, 32);
+    int across = p->t.bn / p->t.wn;
+    Val warp_row = times(g, over(g, warp, across), p->t.wm), warp_column = times(g, modulo(g, warp, across), p->t.wn);
+    open_copies(g, p, &p->a, tid, row);
+    open_copies(g, p, &p->b, tid, column);
+    p->a.fragment = fragment_base(g, &p->a, lane, warp_row, true);
+    p->b.fragment = fragment_base(g, &p->b, lane, warp_column, false);
+    p->row = sum(g, sum(g, row, warp_row), over(g, lane, 4));
+    p->column = sum(g, sum(g, column, warp_column), times(g, modulo(g, lane, 4), 2));
+    for (int m = 0; m < p->t.wm / 16; m++)
+        for (int n = 0; n < p->t.wn / 8; n++) {
+            Val quad = p->acc_reg[m][n] = g_new(g, 4);
+            for (int h = 0; h < 2; h++)
+                g_act(g, OP(G9_MOV, IT_B64), (Val){0}, pair_of(quad, h), 1, (Val[]){g_bits64(0)});
+        }
+    loop_over_k(g, p);
+    finish(g, p);
+}
+
+bool g_product(G9 *g, const Around *around, const Chain *c)
+{
+    Product p = {0};
+    if (!match(g, &p, c) || !machine_can(g, &p) || !choose(g, &p)) return false;
+    g_open_kernel(g, THREADS);
+    g->k->shared = (uint32_t)(p.stages * p.stage_bytes);
+    g_enter_around(g, around);
+    g->thread = g_imm(0);
+    kernel(g, &p);
+    if (g->barriers_lacked) return false;
+    g_close_kernel(g, arena_printf(g->mem, "%lld", (long long)blocks_of(&p, &p.t) * THREADS));
+    return true;
+}
