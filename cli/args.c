@@ -278,10 +278,18 @@ int args_real(App *a, OptionId o, double lo, double hi, double *v)
     char *end;
     if (!s) return OK;
     double x = strtod(s, &end);
-    if (end == s || *end || !(x >= lo && x <= hi))
+    if (end == s || *end || strpbrk(s, "xX") || !(x >= lo && x <= hi))
         return cli_error(a, C009_NUMBER, option[o].name, s, cli_printf(a, "a number from %g to %g", lo, hi));
     *v = x;
     return OK;
+}
+
+int args_wrong_files(App *a, const char *takes)
+{
+    const char *name = command[a->command].name, *operands = command[a->command].operands;
+    const char *help = cli_printf(a, "it is written `tcc %s%s%s [OPTIONS]`; `tcc help %s` says more", name,
+                                  *operands ? " " : "", operands, name);
+    return cli_error_help(a, C010_FILES, help, name, takes, a->file.n);
 }
 
 int args_pair(App *a, OptionId o, const char *text, tensorcc_value *out)

@@ -100,7 +100,7 @@ int bench_workloads(App *a, const Bench *options)
     const char *path = value_of(a, O_WORKLOADS);
     char *text, *save = NULL;
     size_t size;
-    if (a->file.n) return cli_error(a, C010_FILES, "bench", "either a FILE or --workloads", a->file.n);
+    if (a->file.n) return args_wrong_files(a, "either a FILE or --workloads");
     int rc = file_read(a, path, &text, &size), number = 0, done = 0;
     if (rc) return rc;
     int total = count(text), worst = OK;
