@@ -85,6 +85,8 @@ typedef enum MessageId {
 int cli_error(App *a, MessageId id, ...); /* gives the message's exit status */
 /* The same with a help of its own. */
 int cli_error_help(App *a, MessageId id, const char *help, ...);
+/* A note to the errors so far: the line of a file that led to them. */
+void cli_error_at(App *a, const char *file, int line, const char *what);
 void cli_note(App *a, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* to standard error, unless quiet */
 void cli_diagnostic(void *app, const tensorcc_diagnostic *d);                      /* the context's callback */
 int cli_open(App *a, int threads);                                                 /* makes a->ctx */

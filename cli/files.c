@@ -259,9 +259,12 @@ int file_write(App *a, int n, const Output *out)
     forget_all(a);
     if (!why) return OK;
     struct stat st;
-    const char *at = strcmp(out[failed].path, "-") ? out[failed].path : "<stdout>";
-    bool there = *at != '<' && !stat(at, &st);
-    return cli_error_help(a, C015_WRITE, there ? "what is at that place is as it was" : "nothing was left at that place", at, why);
+    bool out_there = !strcmp(out[failed].path, "-"), there = !out_there && !stat(out[failed].path, &st);
+    const char *help = out_there || (there && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                           ? "a part of it may have been written there"
+                       : there ? "what is at that place is as it was"
+                               : "nothing was left at that place";
+    return cli_error_help(a, C015_WRITE, help, out_there ? "<stdout>" : out[failed].path, why);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------------------------------

@@ -65,10 +65,12 @@ static int sort_values(App *a, Line *l)
 static int time_line(App *a, const Bench *b, const char *path, char *text, Line *l, json_t *to)
 {
     int rc = split(a, path, text, l);
+    bool placed = rc != OK; /* the error names its line */
     json_object_set_new(to, "line", json_integer(l->number));
     if (!rc) json_object_set_new(to, "file", cli_text(l->r.file));
     if (!rc) rc = sort_values(a, l);
     if (!rc) rc = bench_one(a, &l->r, b, to);
+    if (rc && !placed) cli_error_at(a, path, l->number, "this is the workload that failed");
     if (rc && a->error) json_object_set(to, "error", a->error);
     return rc;
 }

@@ -138,6 +138,9 @@ def help_and_version():
         check("LLVM" in d.works("--version").out, "version")
         check("toolchain" in d.json("--version"), "version")
         check("usage" in d.json("--help").get("help", ""), "help as JSON")
+        for c, says in (("run", "compare with the interpreter\n"), ("bench", "compare with the interpreter\n"),
+                        ("fmt", "only say which files would change\n"), ("sim", "find uninitialised values, races, accesses out of bounds\n")):
+            check(f"--check              {says}" in d.works(c, "--help").out, f"{c} --help: --check")
 
 
 @test
@@ -539,13 +542,15 @@ def output_files():
     with Dir(matmul__te=MATMUL) as d:
         io = ["--input", "A=ones", "--input", "B=ones"]
         if os.path.exists("/dev/full"):
-            d.fails(1, "C015", "compile", "matmul.te", "--emit", "asm", "-o", "/dev/full", says="No space")
+            d.fails(1, "C015", "compile", "matmul.te", "--emit", "asm", "-o", "/dev/full", says="No space|help: a part of it may have been written there")
             d.fails(1, "C015", "compile", "matmul.te", "--emit", "so", "-o", "/dev/full")
             d.fails(1, "C015", "run", "matmul.te", *io, "--output", "C=/dev/full")
             with open("/dev/full", "w") as full:
                 p = subprocess.run([TCC, "targets"], stdout=full, stderr=subprocess.PIPE)
-                check(p.returncode == 1 and b"C015" in p.stderr, p.stderr)
-        d.fails(1, "C015", "compile", "matmul.te", "-o", "nowhere/x.s", says="nowhere/x.s")
+                check(p.returncode == 1 and b"C015" in p.stderr and b"No space" in p.stderr and b"help: a part of it may have been" in p.stderr, p.stderr)
+                p = subprocess.run([TCC, "compile", d.path / "matmul.te", "--emit", "te", "-o", "-"], stdout=full, stderr=subprocess.PIPE)
+                check(p.returncode == 1 and b"`<stdout>`: No space" in p.stderr and b"help: a part of it may have been" in p.stderr, p.stderr)
+        d.fails(1, "C015", "compile", "matmul.te", "-o", "nowhere/x.s", says="nowhere/x.s|help: nothing was left at that place")
         d.fails(1, "C015", "run", "matmul.te", *io, "--output", "C=nowhere/c.npy")
         os.mkdir(d.path / "dir.s")
         d.fails(1, "C015", "compile", "matmul.te", "-o", "dir.s", says="directory")
@@ -603,6 +608,10 @@ def bench():
         j = d.json("bench", "--workloads", "bad.workloads", *fast)
         check(d.rc == 2 or d.rc == 1, d.rc)
         check(["error" in w for w in j.get("workloads", [])] == [False, True, True, True, False], j)
+        for line, code in ((3, "C014"), (4, "R00[45]")):
+            check(re.search(rf"error\[{code}\](?:(?!error)[^\0])*\nbad.workloads:{line}: note: this is the workload that failed\n", d.err), d.err)
+            check(f"bad.workloads:{line}: note: this is the workload that failed" in j["workloads"][line - 1]["error"]["notes"], j)
+        check(d.err.count("workload that failed") == 2 and "error[C033]: bad.workloads:2: " in d.err, d.err)
 
 
 @test
