@@ -199,6 +199,8 @@ def broken_programs():
             check(re.search(r"bad\.te:\d+:\d+: error", d.err) is not None, f"{what}: no place: {d.err[:200]}")
         d.write("many.te", "op f[N](X: f32[N]) -> (Y: f32[N]) {\n  let a[i] = X[i] +\n  let b[i] = Q[i]\n  Y[i] = R[i]\n}\n")
         check(d.tcc("compile", "many.te").err.count("error[") >= 1, "several errors in one run")
+        d.write("nul.te", b"op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] + \0 }")
+        d.fails(1, "L001", "compile", "nul.te", says="nul.te:1:51|NUL|help: save the file as UTF-8")
         for text, help in (("0 < i < N ? X[i] : 0.0", "do not chain"), ("F32(X[i])", "did you mean `f32`")):
             d.write("bad.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{ Y[i] = {text} }}")
             check(help in d.tcc("compile", "bad.te").err, d.err)
