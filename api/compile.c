@@ -42,8 +42,9 @@ static int find_name(tensorcc_module *m, const char *name, Diags *d)
         if (m->sched)
             diag_help(d, g, "it holds schedules: name the file with the op, and this one with --schedule");
         else
-            diag_help(d, g, "name a .te file that holds one: an op looks like `op name[M, N](A: f32[M,N]) -> (B: f32[M,N]) { "
-                            "B[i,j] = A[i,j] }`");
+            diag_help(d, g,
+                      "name a .te file that holds one: an op looks like `op name[M, N](A: f32[M,N]) -> (B: f32[M,N]) "
+                      "{ B[i,j] = A[i,j] }`");
         return -1;
     }
     if (!name && m->nops == 1) return 0;

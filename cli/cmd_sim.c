@@ -110,8 +110,8 @@ static int dims_of_file(App *a, Sim *s, const Param *q)
                 is = q->spec.npy.shape[i];
         if (have >= 0 && have != is)
             return cli_error_help(a, C023_NPY, "give a file of that shape, or another size with --dim", q->spec.text,
-                                  cli_printf(a, "its extent %d is %lld, but %.*s is %lld", i, (long long)is, (int)n, name,
-                                             (long long)have));
+                                  cli_printf(a, "its extent %d is %lld, but %.*s is %lld", i, (long long)is, (int)n,
+                                             name, (long long)have));
         if (have < 0)
             s->dims[s->ndims++] =
                 (tensorcc_value){cli_printf(a, "%.*s", (int)n, name), cli_printf(a, "%lld", (long long)is)};

@@ -53,8 +53,8 @@ int file_unreadable(App *a, const char *path, int err)
         help = cli_printf(a, "did you mean `%s`?", near);
     } else if (err == ENOENT && (slash = strrchr(path, '/')) && slash > path) {
         const char *folder = cli_printf(a, "%.*s", (int)(slash - path), path);
-        help = cli_printf(a, access(folder, F_OK) ? "there is no folder `%s`" : "the folder `%s` has no file of that name",
-                          folder);
+        bool none = access(folder, F_OK) != 0;
+        help = cli_printf(a, none ? "there is no folder `%s`" : "the folder `%s` has no file of that name", folder);
     } else if (err == ENOENT) {
         help = "the folder where tcc runs has no file of that name: give its path, as in `ops/matmul.te`";
     } else if (err == EISDIR) {

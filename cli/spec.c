@@ -143,8 +143,9 @@ int spec_type_matches(App *a, const Param *p)
 
 int spec_rank(App *a, const Param *p)
 {
-    const char *help = p->is.rank ? cli_printf(a, "give it the shape %s, with numpy.reshape", p->is.shape)
-                                  : cli_printf(a, "`%s` is a scalar: give a number, or a file of one element", p->is.name);
+    const char *help = p->is.rank
+                           ? cli_printf(a, "give it the shape %s, with numpy.reshape", p->is.shape)
+                           : cli_printf(a, "`%s` is a scalar: give a number, or a file of one element", p->is.name);
     return cli_error_help(a, C026_RANK, help, p->spec.text, p->spec.npy.rank, p->is.name, p->is.dtype, p->is.shape);
 }
 

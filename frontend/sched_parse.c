@@ -169,7 +169,8 @@ static void end_statement(SchedParser *x, const char *form)
     bool at_end = fe_first_on_line(p, p->at) || fe_kind(p) == T_RBRACE || fe_kind(p) == T_END;
     if (p->tok[p->at].bad || !at_end) {
         Diag *d = fe_expected_here(p, "`;` after the statement");
-        fe_help(p, d, fe_starts_sched(p, p->at) ? "each statement of a schedule ends with `;`" : "it is written `%s`", form);
+        bool next = fe_starts_sched(p, p->at);
+        fe_help(p, d, next ? "each statement of a schedule ends with `;`" : "it is written `%s`", form);
     } else {
         Diag *d =
             diag_error(p->diags, D_F001_EXPECTED, (Span){p->src, last->at + last->len, 0}, "`;` after the statement",
