@@ -21,11 +21,30 @@ static const char *names_text(Arena *mem, int n, const char *const *names)
     return t.s;
 }
 
+/* What may be set of an op, since one name is easily given as the other kind. */
+static void help_settings(Diags *d, Diag *g, const char *name, int ndims, const char *const *dim, int nconsts,
+                          const char *const *cst)
+{
+    const char *near_dim = api_nearest(name, ndims, dim), *near = near_dim ? near_dim : api_nearest(name, nconsts, cst);
+    if (near && strcmp(near, name)) diag_help(d, g, "did you mean `%s`?", near);
+    Text t = {.mem = d->mem};
+    if (ndims) text_printf(&t, "its dims are %s", names_text(d->mem, ndims, dim));
+    else text_add(&t, "it has no dims");
+    if (nconsts) text_printf(&t, ", its consts are %s", names_text(d->mem, nconsts, cst));
+    else text_printf(&t, "%s", ndims ? ", and it has no consts" : " and no consts");
+    diag_help(d, g, "%s", t.s);
+}
+
 static int find_name(tensorcc_module *m, const char *name, Diags *d)
 {
     if (!m->nops) {
         Diag *g = diag_error(d, D_R001_NO_OP, (Span){0}, m->src.name);
-        if (m->sched) diag_help(d, g, "it holds schedules: name the file with the op, and this one with --schedule");
+        if (m->sched)
+            diag_help(d, g, "it holds schedules: name the file with the op, and this one with --schedule");
+        else
+            diag_help(d, g,
+                      "name a .te file that holds one: an op looks like `op name[M, N](A: f32[M,N]) -> (B: f32[M,N]) "
+                      "{ B[i,j] = A[i,j] }`");
         return -1;
     }
     if (!name && m->nops == 1) return 0;
@@ -77,7 +96,9 @@ static bool consts_known(const AstOp *op, int n, const tensorcc_value *v, Diags 
 {
     bool ok = true;
     const char **names = NEW_ARRAY(d->mem, const char *, op->nconsts + 1);
+    const char **dims = NEW_ARRAY(d->mem, const char *, op->ndims + 1);
     for (int i = 0; i < op->nconsts; i++) names[i] = op->cst[i].name.text;
+    for (int i = 0; i < op->ndims; i++) dims[i] = op->dim[i].name.text;
     for (int i = 0; i < n; i++) {
         bool found = false;
         for (int j = 0; j < op->nconsts; j++) found = found || !strcmp(names[j], v[i].name);
@@ -89,16 +110,9 @@ static bool consts_known(const AstOp *op, int n, const tensorcc_value *v, Diags 
         if (found) continue;
         ok = false;
         Diag *g = diag_error(d, D_R005_CONST, (Span){0}, op->name.text, v[i].name);
-        const char *near = api_nearest(v[i].name, op->nconsts, names);
-        if (near) diag_help(d, g, "did you mean `%s`?", near);
         for (int j = 0; j < op->ndims; j++)
-            if (!strcmp(op->dim[j].name.text, v[i].name))
-                diag_help(d, g, "`%s` is a dim: --dim %s=…", v[i].name, v[i].name);
-        if (!op->nconsts) {
-            diag_note(d, g, (Span){0}, "it has none");
-        } else {
-            diag_note(d, g, (Span){0}, "its consts are %s", names_text(d->mem, op->nconsts, names));
-        }
+            if (!strcmp(dims[j], v[i].name)) diag_help(d, g, "`%s` is a dim: --dim %s=…", v[i].name, v[i].name);
+        help_settings(d, g, v[i].name, op->ndims, dims, op->nconsts, names);
     }
     return ok;
 }
@@ -181,17 +195,14 @@ static bool parse_size(const char *s, int64_t *v, bool *huge)
 static void unknown_dim(const TeOp *op, const char *name, Diags *d)
 {
     const char **names = NEW_ARRAY(d->mem, const char *, op->ndims + 1);
+    const char **consts = NEW_ARRAY(d->mem, const char *, op->nconsts + 1);
     for (int i = 0; i < op->ndims; i++) names[i] = op->dim[i].name;
+    for (int i = 0; i < op->nconsts; i++) consts[i] = op->cst[i].name;
     Diag *g = diag_error(d, D_R004_DIM, (Span){0}, op->name, name);
-    const char *near = api_nearest(name, op->ndims, names);
-    if (near) diag_help(d, g, "did you mean `%s`?", near);
     for (int j = 0; j < op->nconsts; j++)
         if (!strcmp(op->cst[j].name, name)) diag_help(d, g, "`%s` is a const: --const %s=…", name, name);
-    if (op->ndims) {
-        diag_note(d, g, op->span, "its dims are %s", names_text(d->mem, op->ndims, names));
-    } else {
-        diag_note(d, g, op->span, "it has none");
-    }
+    help_settings(d, g, name, op->ndims, names, op->nconsts, consts);
+    diag_note(d, g, op->span, "`%s` is defined here", op->name);
 }
 
 TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaults, Diags *d)
@@ -215,7 +226,8 @@ TeOp *api_bind(Arena *mem, TeOp *op, int n, const tensorcc_value *v, bool defaul
         if (!parse_size(v[i].value, &x, &huge)) {
             diag_error(d, D_R006_SIZE, (Span){0}, v[i].value, v[i].name);
         } else if (huge) {
-            diag_error(d, D_R043_SIZE, (Span){0}, dim->name, v[i].value);
+            Diag *g = diag_error(d, D_R043_SIZE, (Span){0}, dim->name, v[i].value);
+            diag_help(d, g, "choose a size from %lld to %lld", (long long)dim->lo, (long long)dim->hi);
         } else if (strcmp(v[i].value, "?") && (x < dim->lo || x > dim->hi)) {
             api_out_of_range(dim, x, d);
         } else if (dim->value >= 0 && x != dim->value) {

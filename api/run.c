@@ -329,10 +329,10 @@ static void kernel_status(tensorcc_kernel *k, Diags *d, int32_t status, const te
     if (status == TENSORCC_KERNEL_FAULT) {
         fault_at(k, d, f ? f->site : 0, f ? f->index : 0);
     } else if (status == TENSORCC_KERNEL_SIZES && f && f->site >= 1 && f->site <= op->nchecks) {
-        diag_error(d, D_R008_WHERE, op->check[f->site - 1].span, op->check[f->site - 1].text, "these sizes");
+        diag_error(d, D_R008_WHERE, op->check[f->site - 1].span, "these sizes", op->check[f->site - 1].text);
     } else if (status == TENSORCC_KERNEL_SIZES) {
-        diag_error(d, D_R008_WHERE, op->span, "a size differs from what was fixed, or is out of its range",
-                   "these sizes");
+        diag_error(d, D_R008_WHERE, op->span, "these sizes",
+                   "each size is as it was fixed, and in its range");
     } else {
         diag_error(d, D_X002_BUG, (Span){0}, "running", arena_printf(d->mem, "status %d", status));
     }

@@ -190,7 +190,7 @@ static void refuse(const TeOp *op, const Check *c, const int64_t *sizes, Diags *
     bool known = false;
     for (int i = 0; i < op->ndims; i++) known |= sizes[i] >= 0;
     api_sizes_text(&t, op, sizes);
-    diag_error(d, D_R008_WHERE, c->span, c->text, known ? t.s : "any size");
+    diag_error(d, D_R008_WHERE, c->span, known ? t.s : "any size", c->text);
 }
 
 bool api_check_sizes(const tensorcc_kernel *k, const int64_t *sizes, Diags *d)

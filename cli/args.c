@@ -21,6 +21,16 @@ static const struct {
 };
 
 static const struct {
+    OptionId option;
+    CommandId command;
+    const char *help;
+} meaning[] = {
+#define OPTION(...)
+#define MEANS(ID, COMMAND, HELP) {O_##ID, C_##COMMAND, HELP},
+#include "cli/options.def"
+};
+
+static const struct {
     const char *name, *operands;
     unsigned groups;
     const char *help;
@@ -38,13 +48,16 @@ const char *args_command_name(CommandId c) { return c < COMMANDS ? command[c].na
 /* ---- help ----------------------------------------------------------------------------------------------------------
  */
 
-static void option_help(FILE *to, int i)
+static void option_help(FILE *to, CommandId c, int i)
 {
+    const char *help = option[i].help;
+    for (size_t k = 0; k < sizeof meaning / sizeof *meaning; k++)
+        if (meaning[k].option == (OptionId)i && meaning[k].command == c) help = meaning[k].help;
     char left[64];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", option[i].letter ? "-" : " ",
              option[i].letter ? option[i].letter : ' ', option[i].letter ? ", " : "  ", option[i].name,
              option[i].argument ? " " : "", option[i].argument ? option[i].argument : "");
-    fprintf(to, "  %-24s %s%s\n", left, option[i].help, option[i].often == MANY ? " (may be repeated)" : "");
+    fprintf(to, "  %-24s %s%s\n", left, help, option[i].often == MANY ? " (may be repeated)" : "");
 }
 
 static const char *const examples[COMMANDS] = {
@@ -92,7 +105,7 @@ static void overview(FILE *to)
                 "  tcc explain matmul.te\n\n"
                 "options of every command:\n");
     for (int i = 0; i < OPTIONS; i++)
-        if (option[i].groups & G_ALL) option_help(to, i);
+        if (option[i].groups & G_ALL) option_help(to, COMMANDS, i);
     fprintf(
         to,
         "\nexit status: 0 done; 1 the input is wrong or a check failed; 2 usage; 3 the environment lacks something;\n"
@@ -113,7 +126,7 @@ void args_help(FILE *to, CommandId c)
     }
     fprintf(to, "\noptions:\n");
     for (int i = 0; i < OPTIONS; i++)
-        if (option[i].groups & (command[c].groups | G_ALL)) option_help(to, i);
+        if (option[i].groups & (command[c].groups | G_ALL)) option_help(to, c, i);
     fprintf(to, "\nexamples:\n%s", examples[c] ? examples[c] : "");
 }
 
@@ -278,10 +291,18 @@ int args_real(App *a, OptionId o, double lo, double hi, double *v)
     char *end;
     if (!s) return OK;
     double x = strtod(s, &end);
-    if (end == s || *end || !(x >= lo && x <= hi))
+    if (end == s || *end || strpbrk(s, "xX") || !(x >= lo && x <= hi))
         return cli_error(a, C009_NUMBER, option[o].name, s, cli_printf(a, "a number from %g to %g", lo, hi));
     *v = x;
     return OK;
+}
+
+int args_wrong_files(App *a, const char *takes)
+{
+    const char *name = command[a->command].name, *operands = command[a->command].operands;
+    const char *help = cli_printf(a, "it is written `tcc %s%s%s [OPTIONS]`; `tcc help %s` says more", name,
+                                  *operands ? " " : "", operands, name);
+    return cli_error_help(a, C010_FILES, help, name, takes, a->file.n);
 }
 
 int args_pair(App *a, OptionId o, const char *text, tensorcc_value *out)

@@ -69,6 +69,8 @@ static inline const char *value_of(const App *a, OptionId o) { return a->opt[o].
 /* The option's number, or fallback; USAGE when it is none within lo..hi. */
 int args_int(App *a, OptionId o, long lo, long hi, long *v);
 int args_real(App *a, OptionId o, double lo, double hi, double *v);
+/* Reports that the command takes other files than those given: "one FILE". */
+int args_wrong_files(App *a, const char *takes);
 /* "N=V" as two strings. */
 int args_pair(App *a, OptionId o, const char *text, tensorcc_value *out);
 const char *args_nearest(const char *name, int n, const char *const *names); /* what was probably meant, or NULL */
@@ -83,6 +85,8 @@ typedef enum MessageId {
 int cli_error(App *a, MessageId id, ...); /* gives the message's exit status */
 /* The same with a help of its own. */
 int cli_error_help(App *a, MessageId id, const char *help, ...);
+/* A note to the errors so far: the line of a file that led to them. */
+void cli_error_at(App *a, const char *file, int line, const char *what);
 void cli_note(App *a, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* to standard error, unless quiet */
 void cli_diagnostic(void *app, const tensorcc_diagnostic *d);                      /* the context's callback */
 int cli_open(App *a, int threads);                                                 /* makes a->ctx */
@@ -116,6 +120,8 @@ typedef struct Output {
     size_t nmore;
     bool executable;
 } Output;
+/* Reports that a file cannot be read: an error of the system, and how to mend it. */
+int file_unreadable(App *a, const char *path, int err);
 int file_write(App *a, int n, const Output *out);
 bool file_ends(const char *path, const char *ending);
 bool file_same(const char *x, const char *y); /* one regular file, whatever it is called */

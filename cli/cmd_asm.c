@@ -6,12 +6,12 @@
 
 static int translate(App *a, bool assemble)
 {
-    const char *command = args_command_name(a->command), *to = value_of(a, O_OUT);
+    const char *to = value_of(a, O_OUT);
     char *text;
     size_t n;
     tensorcc_blob *blob = NULL;
-    if (a->file.n != 1) return cli_error(a, C010_FILES, command, "one FILE", a->file.n);
-    if (assemble && !to) return cli_error(a, C013_BINARY, "g9");
+    if (a->file.n != 1) return args_wrong_files(a, "one FILE");
+    if (assemble && !to) return cli_error_help(a, C013_BINARY, "name the file with `-o NAME.g9`", "g9");
     int rc = cli_open(a, 0);
     if (!rc) rc = file_read(a, a->file.at[0], &text, &n);
     if (rc) return rc;

@@ -27,8 +27,9 @@ static int choose_kind(App *a, const Kind **out)
     if (emit && !strncmp(emit, "tile:", 5)) return cli_error(a, C012_KIND_LATER, emit);
     if (!*out) return cli_error(a, C011_KIND, cli_printf(a, "`%.200s`", emit ? emit : to));
     if ((*out)->later) return cli_error(a, C012_KIND_LATER, (*out)->name);
-    if ((*out)->bytes && (!to || !strcmp(to, "-")) && !emit) return cli_error(a, C013_BINARY, (*out)->name);
-    if ((*out)->bytes && !to) return cli_error(a, C013_BINARY, (*out)->name);
+    if ((*out)->bytes && !to)
+        return cli_error_help(a, C013_BINARY, cli_printf(a, "name the file with `-o NAME%s`", (*out)->ending),
+                              (*out)->name);
     return OK;
 }
 

@@ -33,7 +33,7 @@ static int format_one(App *a, const char *path, bool *changed)
 
 int run_fmt(App *a)
 {
-    if (!a->file.n) return cli_error(a, C010_FILES, "fmt", "one FILE or more", 0);
+    if (!a->file.n) return args_wrong_files(a, "one FILE or more");
     int worst = cli_open(a, 1);
     char *off = "";
     json_t *files = json_array();

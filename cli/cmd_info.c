@@ -14,7 +14,7 @@ static int list(App *a, json_t **out)
     if (!rc) rc = cli_status(a, tensorcc_targets(a->ctx, &blob));
     *out = rc ? NULL : json_loads(tensorcc_blob_data(blob), 0, &e);
     tensorcc_blob_free(blob);
-    return rc ? rc : *out ? OK : cli_error(a, C014_READ, "the list of targets", e.text);
+    return rc ? rc : *out ? OK : cli_error(a, C029_NO_MEMORY);
 }
 
 static const char *text(const json_t *o, const char *key)
@@ -39,7 +39,7 @@ int run_targets(App *a)
 {
     json_t *all, *t;
     size_t i;
-    if (a->file.n) return cli_error(a, C010_FILES, "targets", "no FILE", a->file.n);
+    if (a->file.n) return args_wrong_files(a, "no FILE");
     int rc = list(a, &all);
     if (rc) return rc;
     json_array_foreach(all, i, t)
@@ -111,7 +111,7 @@ static const char *features(App *a, const char *all)
 int run_doctor(App *a)
 {
     json_t *all;
-    if (a->file.n) return cli_error(a, C010_FILES, "doctor", "no FILE", a->file.n);
+    if (a->file.n) return args_wrong_files(a, "no FILE");
     int rc = list(a, &all);
     if (rc) return rc;
     const json_t *cpu = json_array_get(all, 0);

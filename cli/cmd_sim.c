@@ -102,16 +102,16 @@ static int dims_of_file(App *a, Sim *s, const Param *q)
 {
     if (q->spec.kind != SPEC_NPY) return OK;
     if (q->spec.npy.rank != q->is.rank && !(q->is.scalar && q->spec.npy.elements == 1))
-        return cli_error(a, C026_RANK, q->spec.text, q->spec.npy.rank, q->is.name, q->is.dtype, q->is.shape);
+        return spec_rank(a, q);
     for (int i = 0; i < q->is.rank && s->ndims < a->opt[O_DIM].n + 63; i++) {
         size_t n;
         const char *name = extent(q, i, &n);
         int64_t have = *name >= '0' && *name <= '9' ? strtoll(name, NULL, 10) : dim_of(s, name, n),
                 is = q->spec.npy.shape[i];
         if (have >= 0 && have != is)
-            return cli_error(a, C023_NPY, q->spec.text,
-                             cli_printf(a, "its extent %d is %lld, but %.*s is %lld", i, (long long)is, (int)n, name,
-                                        (long long)have));
+            return cli_error_help(a, C023_NPY, "give a file of that shape, or another size with --dim", q->spec.text,
+                                  cli_printf(a, "its extent %d is %lld, but %.*s is %lld", i, (long long)is, (int)n,
+                                             name, (long long)have));
         if (have < 0)
             s->dims[s->ndims++] =
                 (tensorcc_value){cli_printf(a, "%.*s", (int)n, name), cli_printf(a, "%lld", (long long)is)};
@@ -386,7 +386,7 @@ static int open_program(App *a, Sim *s)
 int run_sim(App *a)
 {
     Sim s = {0};
-    if (a->file.n != 1) return cli_error(a, C010_FILES, "sim", "one FILE", a->file.n);
+    if (a->file.n != 1) return args_wrong_files(a, "one FILE");
     int rc = open_program(a, &s);
     if (!rc) rc = choose_kernel(a, &s);
     if (!rc) rc = read_dims(a, &s);

@@ -32,13 +32,48 @@ bool file_same(const char *x, const char *y)
     return !stat(x, &a) && !stat(y, &b) && S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* The file of that folder whose name is most like the one given, or NULL. */
+static const char *neighbour(App *a, const char *path)
+{
+    enum { MOST = 1000 };
+    const char *slash = strrchr(path, '/'), *names[MOST], *near;
+    int dir = slash ? (int)(slash - path) + 1 : 0, n = 0;
+    DIR *d = opendir(dir ? cli_printf(a, "%.*s", dir, path) : ".");
+    for (struct dirent *e; d && n < MOST && (e = readdir(d));)
+        if (*e->d_name != '.') names[n++] = cli_strdup(a, e->d_name);
+    if (d) closedir(d);
+    near = args_nearest(path + dir, n, names);
+    return near ? cli_printf(a, "%.*s%s", dir, path, near) : NULL;
+}
+
+int file_unreadable(App *a, const char *path, int err)
+{
+    const char *help = "name a file that can be read", *near = err == ENOENT ? neighbour(a, path) : NULL, *slash;
+    if (near) {
+        help = cli_printf(a, "did you mean `%s`?", near);
+    } else if (err == ENOENT && (slash = strrchr(path, '/')) && slash > path) {
+        const char *folder = cli_printf(a, "%.*s", (int)(slash - path), path);
+        bool none = access(folder, F_OK) != 0;
+        help = cli_printf(a, none ? "there is no folder `%s`" : "the folder `%s` has no file of that name", folder);
+    } else if (err == ENOENT) {
+        help = "the folder where tcc runs has no file of that name: give its path, as in `ops/matmul.te`";
+    } else if (err == EISDIR) {
+        help = "name a file in that folder";
+    } else if (err == EACCES) {
+        help = "its owner can let it be read, with `chmod +r`";
+    } else if (err == ENOMEM || err == EFBIG) {
+        help = "it is longer than what can be read: name a shorter file";
+    }
+    return cli_error_help(a, C014_READ, help, path, strerror(err));
+}
+
 int file_read(App *a, const char *path, char **bytes, size_t *n)
 {
     bool in = !strcmp(path, "-");
     const char *name = in ? "<stdin>" : path;
     int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), err = 0;
     struct stat st = {0};
-    if (fd < 0) return cli_error(a, C014_READ, name, strerror(errno));
+    if (fd < 0) return file_unreadable(a, name, errno);
     size_t cap = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 1 : 1 << 16;
     size_t got = 0;
     char *buf = NULL;
@@ -65,7 +100,7 @@ int file_read(App *a, const char *path, char **bytes, size_t *n)
     if (!in) close(fd);
     if (err) {
         free(buf);
-        return cli_error(a, C014_READ, name, strerror(err));
+        return file_unreadable(a, name, err);
     }
     *bytes = cli_alloc(a, got + 1); /* so that it is released with the rest */
     if (got) memcpy(*bytes, buf, got);
@@ -224,9 +259,12 @@ int file_write(App *a, int n, const Output *out)
     forget_all(a);
     if (!why) return OK;
     struct stat st;
-    const char *at = strcmp(out[failed].path, "-") ? out[failed].path : "<stdout>";
-    bool there = *at != '<' && !stat(at, &st);
-    return cli_error_help(a, C015_WRITE, there ? "what is at that place is as it was" : "nothing was left at that place", at, why);
+    bool out_there = !strcmp(out[failed].path, "-"), there = !out_there && !stat(out[failed].path, &st);
+    const char *help = out_there || (there && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                           ? "a part of it may have been written there"
+                       : there ? "what is at that place is as it was"
+                               : "nothing was left at that place";
+    return cli_error_help(a, C015_WRITE, help, out_there ? "<stdout>" : out[failed].path, why);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------------------------------

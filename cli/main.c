@@ -1,6 +1,7 @@
 /* main: the `tcc` command: reads the command line, runs a command, prints its JSON, gives the exit status. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,11 @@ static int finish(App *a, int rc)
         free(text);
         json_decref(out);
     }
-    if (fflush(stdout) || ferror(stdout)) {
-        fprintf(stderr, "error[C015]: cannot write standard output\n");
-        if (!rc) rc = WRONG;
-    }
-    return rc;
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout)) return rc;
+    int failed = cli_error_help(a, C015_WRITE, "a part of it may have been written there", "<stdout>",
+                                errno ? strerror(errno) : "an earlier write failed");
+    return rc ? rc : failed;
 }
 
 int main(int argc, char **argv)

@@ -27,7 +27,7 @@ static int pairs(App *a, OptionId o, int *n, tensorcc_value **out)
 
 int request_options(App *a, Request *r)
 {
-    if (a->file.n != 1) return cli_error(a, C010_FILES, args_command_name(a->command), "one FILE", a->file.n);
+    if (a->file.n != 1) return args_wrong_files(a, "one FILE");
     r->file = a->file.at[0];
     r->op = value_of(a, O_OP);
     if (!r->target) r->target = value_of(a, O_TARGET);
@@ -207,7 +207,7 @@ static int read_inputs(App *a, Program *p)
         int rank = q ? q->is.rank : 0;
         bool unit = !rc && rank == 0 && q->spec.npy.rank == 1 && q->spec.npy.shape[0] == 1;
         if (!rc && q->spec.kind == SPEC_NPY && q->spec.npy.rank != rank && !unit)
-            rc = cli_error(a, C026_RANK, q->spec.text, q->spec.npy.rank, q->is.name, q->is.dtype, q->is.shape);
+            rc = spec_rank(a, q);
         if (rc) return rc;
     }
     return OK;

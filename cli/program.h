@@ -78,6 +78,7 @@ int param_print(App *a, const Param *q); /* shape, range, mean, first elements *
 int spec_parse(App *a, const char *name, const char *text, Spec *out);
 void spec_close(Spec *s);
 int spec_type_matches(App *a, const Param *p);
+int spec_rank(App *a, const Param *p); /* reports that the file has another number of dimensions */
 /* Fills p->data. bound: its elements index something of this extent (-1: they do not). */
 int spec_fill(App *a, Param *p, int64_t bound);
 /* An NPY file's bytes beyond its header; may be p->data itself. */

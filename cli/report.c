@@ -72,6 +72,15 @@ int cli_error_help(App *a, MessageId id, const char *help, ...)
     return status;
 }
 
+void cli_error_at(App *a, const char *file, int line, const char *what)
+{
+    char *text = cli_printf(a, "%s:%d: note: %s", file, line, what);
+    for (char *s = text; *s; s++) /* as in report */
+        if ((unsigned char)*s < ' ') *s = '?';
+    fprintf(stderr, "%s\n", text);
+    if (a->error) json_array_append_new(json_object_get(a->error, "notes"), cli_text(text));
+}
+
 void cli_note(App *a, const char *fmt, ...)
 {
     if (a->quiet) return;

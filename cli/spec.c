@@ -26,7 +26,7 @@ static int open_npy(App *a, const char *path, Spec *out)
     if (fd < 0 || fstat(fd, &st)) {
         int e = errno;
         if (fd >= 0) close(fd);
-        return cli_error(a, C014_READ, path, strerror(e));
+        return file_unreadable(a, path, e);
     }
     out->kind = SPEC_NPY;
     if (S_ISREG(st.st_mode) && st.st_size > 0) {
@@ -68,12 +68,22 @@ static bool with_seed(const char *text, const char *word, uint64_t *seed)
     return text[n] == ':' && text[n + 1] >= '0' && text[n + 1] <= '9' && !*end && !errno;
 }
 
+/* Numbers are decimal: strtod alone would take 0x10. */
 static bool is_number(const char *s)
 {
     char *end;
     if (!strcmp(s, "true") || !strcmp(s, "false")) return true;
     strtod(s, &end);
-    return end != s && !*end;
+    return end != s && !*end && !strpbrk(s, "xX");
+}
+
+static int no_spec(App *a, const char *name, const char *text)
+{
+    char *end;
+    double x = strtod(text, &end);
+    bool number = end != text && !*end;
+    const char *help = number ? cli_printf(a, "numbers are decimal: %.17g", x) : NULL;
+    return help ? cli_error_help(a, C019_SPEC, help, text, name) : cli_error(a, C019_SPEC, text, name);
 }
 
 int spec_parse(App *a, const char *name, const char *text, Spec *out)
@@ -99,7 +109,7 @@ int spec_parse(App *a, const char *name, const char *text, Spec *out)
     } else if (!access(text, F_OK)) {
         return open_npy(a, text, out);
     } else {
-        return cli_error(a, C019_SPEC, text, name);
+        return no_spec(a, name, text);
     }
     return OK;
 }
@@ -109,6 +119,7 @@ int spec_parse(App *a, const char *name, const char *text, Spec *out)
 
 static bool is(const Param *p, const char *dtype) { return !strcmp(p->is.dtype, dtype); }
 static bool nibbles(const Param *p) { return p->is.dl_bits == 4; }
+static bool is_integer(const Param *p) { return p->is.dtype[0] == 'i' || p->is.dtype[0] == 'u'; }
 static bool truth(const Param *p) { return is(p, "u1"); }
 
 const char *spec_npy_type(const Param *p) { return p->is.npy; }
@@ -122,8 +133,20 @@ int spec_type_matches(App *a, const Param *p)
     const char *kind = f->kind == 'f' ? "float" : f->kind == 'i' ? "int" : f->kind == 'u' ? "uint" : "bool";
     char *holds = f->kind == 'b' ? cli_printf(a, "bool") : cli_printf(a, "%s%d", kind, 8 * f->size);
     const char *stored = want[1] == 'f' ? "float" : want[1] == 'i' ? "int" : want[1] == 'u' ? "uint" : "bool or uint";
-    return cli_error(a, C024_NPY_TYPE, p->spec.text, holds, p->is.name, p->is.dtype,
-                     cli_printf(a, "%s%d", stored, 8 * (want[2] - '0')));
+    bool bits = want[1] == 'u' && !is_integer(p); /* as bf16, which NumPy lacks */
+    const char *as = truth(p) ? "bool" : cli_printf(a, "%s%d", stored, 8 * (want[2] - '0'));
+    const char *help = bits ? cli_printf(a, "the file holds the bits of each element, as numpy.%s", as)
+                            : cli_printf(a, "convert it with NumPy: `numpy.save(\"x.npy\", x.astype(numpy.%s))`", as);
+    return cli_error_help(a, C024_NPY_TYPE, help, p->spec.text, holds, p->is.name, p->is.dtype,
+                          cli_printf(a, "%s%d", stored, 8 * (want[2] - '0')));
+}
+
+int spec_rank(App *a, const Param *p)
+{
+    const char *help = p->is.rank
+                           ? cli_printf(a, "give it the shape %s, with numpy.reshape", p->is.shape)
+                           : cli_printf(a, "`%s` is a scalar: give a number, or a file of one element", p->is.name);
+    return cli_error_help(a, C026_RANK, help, p->spec.text, p->spec.npy.rank, p->is.name, p->is.dtype, p->is.shape);
 }
 
 /* ---- from NPY ------------------------------------------------------------------------------------------------------
@@ -144,7 +167,8 @@ static int from_nibbles(App *a, Param *p)
     for (int64_t i = 0; i < n && !rc; i++) {
         int v = sign ? values[i] : (uint8_t)values[i];
         if (v < (sign ? -8 : 0) || v > (sign ? 7 : 15))
-            rc = cli_error(a, C025_NPY_VALUE, p->spec.text, (long long)i, cli_printf(a, "%d", v), p->is.dtype);
+            rc = cli_error_help(a, C025_NPY_VALUE, sign ? "i4 holds -8 to 7" : "u4 holds 0 to 15", p->spec.text,
+                                (long long)i, cli_printf(a, "%d", v), p->is.dtype);
         int64_t r = i / row, c = i % row;
         out[r * ((row + 1) / 2) + c / 2] |= (uint8_t)((v & 15) << (c % 2 * 4));
     }
@@ -158,13 +182,16 @@ static int from_npy(App *a, Param *p)
     npy_copy(&p->spec.npy, p->data);
     const uint8_t *b = p->data;
     for (int64_t i = 0; truth(p) && i < p->elements; i++)
-        if (b[i] > 1) return cli_error(a, C025_NPY_VALUE, p->spec.text, (long long)i, cli_printf(a, "%d", b[i]), "u1");
+        if (b[i] > 1)
+            return cli_error_help(a, C025_NPY_VALUE, "u1 holds 0 and 1", p->spec.text, (long long)i,
+                                  cli_printf(a, "%d", b[i]), "u1");
     const uint32_t *w = p->data;
     for (int64_t i = 0; is(p, "tf32") && i < p->elements; i++)
         if ((w[i] & 0x1fff) && (w[i] & 0x7f800000) != 0x7f800000) {
             float f;
             memcpy(&f, &w[i], sizeof f);
-            return cli_error(a, C025_NPY_VALUE, p->spec.text, (long long)i,
+            return cli_error_help(a, C025_NPY_VALUE, "round to tf32 first: the low 13 bits of each element are 0",
+                                  p->spec.text, (long long)i,
                              cli_printf(a, "%.9g (more than 10 bits of mantissa)", (double)f), "tf32");
         }
     return OK;
@@ -280,23 +307,42 @@ static int make(App *a, const Maker *m)
 /* ---- a number ------------------------------------------------------------------------------------------------------
  */
 
+static int does_not_fit(App *a, const Param *p, const Maker *m)
+{
+    const char *s = p->spec.text, *type = p->is.dtype;
+    bool word = !strcmp(s, "true") || !strcmp(s, "false");
+    uint64_t most = m->bits == 64 ? UINT64_MAX : ((uint64_t)1 << m->bits) - 1;
+    const char *help;
+    if (!m->integer) {
+        help = word ? cli_printf(a, "`%s` is a value of u1: give a number", s)
+                    : "give a number that is nearer to 0, or `inf`";
+    } else if (m->bits == 1) {
+        help = "give 0, 1, false or true";
+    } else if (m->is_signed) {
+        help = cli_printf(a, "%s holds whole numbers from -%llu to %llu", type, (unsigned long long)(most / 2) + 1,
+                          (unsigned long long)(most / 2));
+    } else {
+        help = cli_printf(a, "%s holds whole numbers from 0 to %llu", type, (unsigned long long)most);
+    }
+    return cli_error_help(a, C021_RANGE, help, s, p->is.name, cli_printf(a, "of type %s", type));
+}
+
 static int set_integer(App *a, Param *p, const Maker *m)
 {
     const char *s = p->spec.text;
     char *end;
     errno = 0;
     if (!strcmp(s, "true") || !strcmp(s, "false")) {
-        if (m->bits != 1) return cli_error(a, C021_RANGE, s, p->is.name, p->is.dtype);
+        if (m->bits != 1) return does_not_fit(a, p, m);
         *(uint8_t *)p->data = *s == 't';
         return OK;
     }
-    bool minus = *s == '-';
-    unsigned long long u = strtoull(minus ? s + 1 : s, &end, 10);
+    bool minus = *s == '-', sign = minus || *s == '+';
+    unsigned long long u = strtoull(s + sign, &end, 10);
     uint64_t most = m->bits == 64 ? UINT64_MAX : ((uint64_t)1 << m->bits) - 1;
     if (m->is_signed) most = (most >> 1) + (minus ? 1 : 0);
     if (minus && !m->is_signed) most = 0;
-    if (*end || errno || s[minus] < '0' || s[minus] > '9' || u > most)
-        return cli_error(a, C021_RANGE, s, p->is.name, cli_printf(a, "of type %s", p->is.dtype));
+    if (*end || errno || s[sign] < '0' || s[sign] > '9' || u > most) return does_not_fit(a, p, m);
     uint64_t v = minus ? 0 - (uint64_t)u : (uint64_t)u;
     if (m->bits == 4) v &= 15;
     memcpy(p->data, &v, (size_t)p->bytes); /* little-endian, as every target that there is */
@@ -308,14 +354,12 @@ static int set_number(App *a, Param *p, const Maker *m)
     if (p->is.rank) return cli_error(a, C020_NUMBER, p->is.name, p->is.dtype, p->is.shape);
     if (m->integer) return set_integer(a, p, m);
     const char *s = p->spec.text;
-    if (!strcmp(s, "true") || !strcmp(s, "false"))
-        return cli_error(a, C021_RANGE, s, p->is.name, cli_printf(a, "of type %s", p->is.dtype));
+    if (!strcmp(s, "true") || !strcmp(s, "false")) return does_not_fit(a, p, m);
     double x = strtod(s, NULL), stored = 0;
     int rc = cli_status(a, tensorcc_encode(a->ctx, p->is.dtype, &x, p->data, 0, 1));
     if (!rc) rc = cli_status(a, tensorcc_decode(a->ctx, p->is.dtype, p->data, 0, 1, &stored));
     bool digits = strpbrk(s, "0123456789") != NULL; /* inf and nan are meant */
-    if (!rc && digits && !isfinite(stored))
-        rc = cli_error(a, C021_RANGE, s, p->is.name, cli_printf(a, "of type %s", p->is.dtype));
+    if (!rc && digits && !isfinite(stored)) rc = does_not_fit(a, p, m);
     return rc;
 }
 
@@ -323,7 +367,7 @@ int spec_fill(App *a, Param *p, int64_t bound)
 {
     uint64_t name = 0;
     for (const char *s = p->is.name; *s; s++) name = mix(name ^ (unsigned char)*s);
-    bool integer = p->is.dtype[0] == 'i' || p->is.dtype[0] == 'u';
+    bool integer = is_integer(p);
     Maker m = {.p = p,
                .key = mix(p->spec.seed) ^ name ^ (p->spec.kind == SPEC_NORMAL ? 0x6e6f726d616cu : 0),
                .integer = integer,

@@ -65,10 +65,12 @@ static int sort_values(App *a, Line *l)
 static int time_line(App *a, const Bench *b, const char *path, char *text, Line *l, json_t *to)
 {
     int rc = split(a, path, text, l);
+    bool placed = rc != OK; /* the error names its line */
     json_object_set_new(to, "line", json_integer(l->number));
     if (!rc) json_object_set_new(to, "file", cli_text(l->r.file));
     if (!rc) rc = sort_values(a, l);
     if (!rc) rc = bench_one(a, &l->r, b, to);
+    if (rc && !placed) cli_error_at(a, path, l->number, "this is the workload that failed");
     if (rc && a->error) json_object_set(to, "error", a->error);
     return rc;
 }
@@ -100,7 +102,7 @@ int bench_workloads(App *a, const Bench *options)
     const char *path = value_of(a, O_WORKLOADS);
     char *text, *save = NULL;
     size_t size;
-    if (a->file.n) return cli_error(a, C010_FILES, "bench", "either a FILE or --workloads", a->file.n);
+    if (a->file.n) return args_wrong_files(a, "either a FILE or --workloads");
     int rc = file_read(a, path, &text, &size), number = 0, done = 0;
     if (rc) return rc;
     int total = count(text), worst = OK;

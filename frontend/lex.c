@@ -114,7 +114,8 @@ static uint32_t step(Lexer *x)
         if (!x->told_utf8) diag_error(x->diags, D_L004_UTF8, span_of(x, x->at, 1));
         x->told_utf8 = true;
     } else if (number == 0) {
-        diag_error(x->diags, D_L001_CHAR, span_of(x, x->at, 1), "NUL (a byte of value 0)");
+        Diag *d = diag_error(x->diags, D_L001_CHAR, span_of(x, x->at, 1), "NUL (a byte of value 0)");
+        diag_help(x->diags, d, "save the file as UTF-8: UTF-16 has such bytes, and so have files that are no text");
     }
     x->at += n ? n : 1;
     return number;
@@ -381,8 +382,14 @@ static void unexpected(Lexer *x)
                       : "a range is written `lo..hi`");
     } else if (foreign_sign(number)) {
         diag_help(x->diags, d, "%s", foreign_sign(number));
-    } else if (number >= 0x80) {
+    } else if (number < 0x20 || (number >= 0x7f && number < 0xa0)) {
+        diag_help(x->diags, d, "leave it out, or write a space");
+    } else if (number == '\\') {
+        diag_help(x->diags, d, "leave it out: a statement goes on in the next line behind an operator or a comma");
+    } else if (number >= 0x80 || number == '$') {
         diag_help(x->diags, d, "names are made of the letters A to Z, digits and `_`");
+    } else {
+        diag_help(x->diags, d, "leave it out: no operator is written so");
     }
     put(x, as, from, true);
 }

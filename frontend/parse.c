@@ -115,8 +115,9 @@ void fe_help(Parser *p, Diag *d, const char *fmt, ...)
 
 void fe_opens_here(Parser *p, Diag *d, int open)
 {
-    if (d && open >= 0)
-        diag_note(p->diags, d, fe_span(p, open), "to match this `%s`", fe_token_text[p->tok[open].kind]);
+    if (!d || open < 0) return;
+    diag_note(p->diags, d, fe_span(p, open), "to match this `%s`", fe_token_text[p->tok[open].kind]);
+    fe_help_with_closing(p, d, (TokenKind)p->tok[open].kind);
 }
 
 bool fe_expect(Parser *p, TokenKind kind, const char *where, int open)
@@ -156,7 +157,7 @@ AstName fe_name(Parser *p, const char *what)
         p->broken = true;
         fe_advance(p);
     } else {
-        fe_expected(p, what);
+        fe_help_with_name(p, fe_expected(p, what));
     }
     return n;
 }

@@ -211,7 +211,10 @@ static AstExpr *reduction(Parser *p, RedOp op)
     if (fe_accept(p, T_ARROW)) {
         r->has_slot = true;
         r->slot.name = fe_name(p, "an index name for the places");
-        if (fe_expect(p, T_IN, "after the index of the places", -1)) range(p, &r->slot);
+        if (fe_accept(p, T_IN))
+            range(p, &r->slot);
+        else
+            fe_help(p, fe_expected(p, "`in` after the index of the places"), "the places are written `-> s in 0..K`");
     }
     if (fe_accept(p, T_IF)) r->cond = fe_expr(p);
     if (fe_accept(p, T_RBRACE)) {
@@ -282,6 +285,16 @@ static AstExpr *named(Parser *p)
 
 /* ---- operators ----------------------------------------------------------------------------------------------- */
 
+/* What should stand there, by what is before it. */
+static void no_operand_follows(Parser *p, Diag *d, TokenKind before)
+{
+    const char *such = p->sched ? "a number, a param, a dim or a const" : "a number, a name or `X[i]`";
+    if (before == T_LPAREN || before == T_COMMA || before == T_LBRACKET || p->last >= p->at)
+        fe_help(p, d, "write an expression here, such as %s", such);
+    else
+        fe_help(p, d, "write an expression behind the `%s`, such as %s", fe_text(p, p->last), such);
+}
+
 static AstExpr *no_operand(Parser *p)
 {
     int at = p->at;
@@ -312,6 +325,8 @@ static AstExpr *no_operand(Parser *p)
         fe_help(p, d, "`seq t` stands at the end of a statement");
     } else if (kind == T_COLON && (before == T_LBRACKET || before == T_COMMA)) {
         fe_help(p, d, "an access reads one element: write an index, as in `X[i,j]`");
+    } else {
+        no_operand_follows(p, d, before);
     }
     return e;
 }

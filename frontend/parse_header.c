@@ -40,12 +40,14 @@ static DType type(Parser *p, Span *span)
 static int64_t size(Parser *p, const char *what)
 {
     if (fe_kind(p) != T_INT) {
-        TokenKind kind = fe_kind(p);
+        TokenKind kind = fe_kind(p), before = (TokenKind)p->tok[p->last].kind;
         Diag *d = fe_expected(p, what);
         if (kind == T_SUB)
             fe_help(p, d, "a size is not negative");
         else if (kind == T_LPAREN || kind == T_LBRACKET)
             fe_help(p, d, "sizes are plain numbers: `M in 1..128`");
+        else if (kind == T_RBRACE && before == T_LBRACE)
+            fe_help(p, d, "write a size or more, as in `M ~ {64, 512}`, or leave out `~ {}`");
         else if (kind != T_COMMA && kind != T_RBRACE)
             fe_help(p, d, "it is a whole number; a const stands after the dims and a `;`: `[M; c: f32 = 0.5]`");
         return 0;

@@ -146,6 +146,37 @@ void fe_help_with_list(Parser *p, Diag *d)
     }
 }
 
+void fe_help_with_name(Parser *p, Diag *d)
+{
+    if (!d || d == p->diags->spare || fe_has_help(d) || p->sched) return; /* there the statement's form is told */
+    TokenKind before = p->last < p->at ? (TokenKind)p->tok[p->last].kind : T_ERROR;
+    bool fn = p->last > 0 && before == T_LPAREN && p->tok[p->last - 1].kind == T_ID &&
+              p->last > 1 && p->tok[p->last - 2].kind == T_FN;
+    if (fn) {
+        fe_help(p, d, "a fn has a parameter or more: `fn twice(x) = x + x`");
+    } else if (before == T_SEMI) {
+        fe_help(p, d, "write a const behind the `;`, as in `[N; c: i32 = 1]`, or leave it out");
+    } else if (before == T_LET) {
+        fe_help(p, d, "a temporary is `let t[i] = …`");
+    } else if (before == T_OP) {
+        fe_help(p, d, "give the op a name: `op copy[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] }`");
+    } else if (before == T_FN) {
+        fe_help(p, d, "give the fn a name: `fn twice(x) = x + x`");
+    } else {
+        fe_help(p, d, "a name starts with a letter or `_`, and has letters, digits and `_`");
+    }
+}
+
+void fe_help_with_closing(Parser *p, Diag *d, TokenKind open)
+{
+    if (!d || d == p->diags->spare || fe_has_help(d)) return;
+    static const char *const close[T_COUNT] = {[T_LPAREN] = ")", [T_LBRACKET] = "]", [T_LBRACE] = "}"};
+    if (open == T_QUESTION)
+        fe_help(p, d, "a choice has two values: `condition ? this : that`");
+    else if (close[open])
+        fe_help(p, d, "close the `%s` with a `%s`", fe_token_text[open], close[open]);
+}
+
 static bool is_function(const char *name)
 {
     for (int o = 0; o < EX_COUNT; o++)

@@ -156,6 +156,8 @@ static void no_statement(SchedParser *x)
     Diag *d = fe_expected_here(p, "a statement or `}`");
     if (kind == T_LET) fe_help(p, d, "a value with a name is a param, `%s`", param_form);
     if (kind == T_SEMI) fe_help(p, d, "a `;` ends a statement, and a block ends with its `}`: leave it out");
+    if (d && d != p->diags->spare && !fe_has_help(d))
+        fe_help(p, d, "a statement starts with its word, as in `parallel C.i;`");
 }
 
 /* The `;` of a statement of this form; a missing one in front of another statement is no reason to skip that. */
@@ -167,7 +169,8 @@ static void end_statement(SchedParser *x, const char *form)
     bool at_end = fe_first_on_line(p, p->at) || fe_kind(p) == T_RBRACE || fe_kind(p) == T_END;
     if (p->tok[p->at].bad || !at_end) {
         Diag *d = fe_expected_here(p, "`;` after the statement");
-        if (!fe_starts_sched(p, p->at)) fe_help(p, d, "it is written `%s`", form);
+        bool next = fe_starts_sched(p, p->at);
+        fe_help(p, d, next ? "each statement of a schedule ends with `;`" : "it is written `%s`", form);
     } else {
         Diag *d =
             diag_error(p->diags, D_F001_EXPECTED, (Span){p->src, last->at + last->len, 0}, "`;` after the statement",
@@ -281,12 +284,15 @@ static const char schedule_form[] = "schedule NAME for OP [@TARGET] [when condit
 static void head(SchedParser *x, Sched *s)
 {
     Parser *p = &x->p;
+    const Diag *before = p->diags->last;
     s->name = sched_name(x, "the name of a schedule", false);
     if (sched_accept(x, "for")) {
         s->op = sched_name(x, "the name of an op", false);
     } else {
         fe_help(p, fe_expected(p, "`for` and an op after the name"), "it is written `%s`", schedule_form);
     }
+    if (p->failed && p->diags->last != before && !fe_has_help(p->diags->last))
+        fe_help(p, p->diags->last, "it is written `%s`", schedule_form);
     target(x, s);
     if (sched_accept(x, "when")) s->when = sched_condition(x);
     if (!p->failed && fe_kind(p) != T_LBRACE) {

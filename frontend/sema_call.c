@@ -188,6 +188,7 @@ static bool defined_later(Sema *s, Diag *d, const char *name)
         const AstFn *fn = s->file->item[i].fn;
         if (!fn || strcmp(fn->name.text, name) != 0) continue;
         fe_note_at(s, d, fn->name.span, "`%s` is defined here: a fn is visible from its definition on", name);
+        fe_help_at(s, d, "move the definition of `%s` above this", name);
         return true;
     }
     return false;

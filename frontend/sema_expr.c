@@ -64,6 +64,7 @@ static Val unknown(Sema *s, const char *name, Span span, Want want)
             const AstName *later = &s->ast->stmt[i]->lhs[k].name;
             if (strcmp(later->text, name) != 0) continue;
             fe_note_at(s, d, later->span, "`%s` is defined here, later: statements take effect in order", name);
+            if (!has_help(d)) fe_help_at(s, d, "move the definition of `%s` above this", name);
             return none;
         }
     bool called = fe_builtin(name); /* no tensor has this name */

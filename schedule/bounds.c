@@ -477,7 +477,8 @@ static void check_divisors(Walk *w, const Tensor *t, Expr *e)
     for (int i = 0; i < e->nargs; i++) check_divisors(w, t, e->arg[i]);
     if (!sched_divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1]))) return;
     Expr *zero = te_int(b->op, DT_INDEX, 0, e->span);
-    const char *text = arena_printf(b->op->mem, "`%s` in the shape of `%s` does not divide by 0", sched_quote(b, e), t->name);
+    const char *text =
+        arena_printf(b->op->mem, "the divisor of `%s`, in the shape of `%s`, is not 0", sched_quote(b, e), t->name);
     add_check(w, node(b->op, EX_NE, DT_U1, e->arg[1], zero), text, e->span);
 }
 

@@ -138,6 +138,9 @@ def help_and_version():
         check("LLVM" in d.works("--version").out, "version")
         check("toolchain" in d.json("--version"), "version")
         check("usage" in d.json("--help").get("help", ""), "help as JSON")
+        for c, says in (("run", "compare with the interpreter\n"), ("bench", "compare with the interpreter\n"),
+                        ("fmt", "only say which files would change\n"), ("sim", "find uninitialised values, races, accesses out of bounds\n")):
+            check(f"--check              {says}" in d.works(c, "--help").out, f"{c} --help: --check")
 
 
 @test
@@ -164,19 +167,20 @@ def usage_errors():
         d.fails(2, "C009", "bench", "matmul.te", "--threads", "many")
         d.fails(2, "C009", "bench", "matmul.te", "--reps", "99999999999999999999")
         d.fails(2, "C009", "bench", "matmul.te", "--min-time", "nan")
-        d.fails(2, "C010", "compile")
+        d.fails(2, "C010", "compile", says="help: it is written `tcc compile FILE [OPTIONS]`")
         d.fails(2, "C010", "compile", "matmul.te", "a.te")
         d.fails(2, "C011", "compile", "matmul.te", "-o", "x.unknown")
         d.fails(2, "C011", "compile", "matmul.te", "--emit", "paper")
         d.fails(2, "C013", "compile", "matmul.te", "--emit", "g9")
-        d.fails(2, "C012", "compile", "matmul.te", "--emit", "tile:fuse")
-        d.fails(2, "C013", "compile", "matmul.te", "--emit", "obj")
+        d.fails(2, "C012", "compile", "matmul.te", "--emit", "tile:fuse", says="help: choose te, tile")
+        d.fails(2, "C013", "compile", "matmul.te", "--emit", "obj", says="help: name the file with `-o NAME.o`")
+        d.fails(2, "C013", "asm", "matmul.te", says="-o NAME.g9")
         d.fails(2, "R009", "compile", "matmul.te", "--target", "tpu")
         d.fails(2, "R009", "compile", "matmul.te", "--target", "gpgpu:none")
         d.fails(2, "R010", "compile", "matmul.te", "--schedule", "best")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:x")
         d.fails(2, "R011", "compile", "matmul.te", "--numerics", "ordered:0")
-        d.fails(1, "R040", "compile", "matmul.te", "--schedule", "fast.sched:best", says="No such file")
+        d.fails(1, "R040", "compile", "matmul.te", "--schedule", "fast.sched:best", says="No such file|help: name a file")
         d.fails(2, "C041", "schedule", "frobnicate", "matmul.te", says="check, print and space")
         # options anywhere, both ways to write them
         d.works("--dim=M=4", "compile", "--dim", "N=4", "matmul.te", "--dim=K=4")
@@ -195,6 +199,8 @@ def broken_programs():
             check(re.search(r"bad\.te:\d+:\d+: error", d.err) is not None, f"{what}: no place: {d.err[:200]}")
         d.write("many.te", "op f[N](X: f32[N]) -> (Y: f32[N]) {\n  let a[i] = X[i] +\n  let b[i] = Q[i]\n  Y[i] = R[i]\n}\n")
         check(d.tcc("compile", "many.te").err.count("error[") >= 1, "several errors in one run")
+        d.write("nul.te", b"op f[N](X: f32[N]) -> (Y: f32[N]) { Y[i] = X[i] + \0 }")
+        d.fails(1, "L001", "compile", "nul.te", says="nul.te:1:51|NUL|help: save the file as UTF-8")
         for text, help in (("0 < i < N ? X[i] : 0.0", "do not chain"), ("F32(X[i])", "did you mean `f32`")):
             d.write("bad.te", f"op f[N](X: f32[N]) -> (Y: f32[N]) {{ Y[i] = {text} }}")
             check(help in d.tcc("compile", "bad.te").err, d.err)
@@ -213,14 +219,22 @@ def broken_programs():
 @test
 def wrong_files():
     with Dir(matmul__te=MATMUL, two__te=TWO, empty__te="", fns__te="fn f(x) = x\n", where__te=WHERE) as d:
-        d.fails(1, "C014", "compile", "nothing.te", says="nothing.te|No such file")
-        d.fails(1, "C014", "compile", ".", says="directory")
-        d.fails(1, "R001", "compile", "empty.te")
+        d.fails(1, "C014", "compile", "nothing.te", says="nothing.te|No such file|help: the folder where tcc runs")
+        d.fails(1, "C014", "compile", "matmull.te", says="help: did you mean `matmul.te`?")
+        d.fails(1, "C014", "compile", "ops/matmul.te", says="help: there is no folder `ops`")
+        d.fails(1, "C014", "compile", ".", says="directory|help: name a file in that folder")
+        d.fails(1, "R001", "compile", "empty.te", says="help: name a .te file that holds one: an op looks like `op name[")
         d.fails(1, "R001", "compile", "fns.te")
         d.fails(1, "R001", "compile", "-", stdin="")
         d.fails(1, "R002", "compile", "two.te", says="--op|a, b")
         d.fails(1, "R003", "compile", "two.te", "--op", "c")
-        d.fails(1, "R004", "compile", "matmul.te", "--dim", "Q=4")
+        d.fails(1, "R004", "compile", "matmul.te", "--dim", "Q=4", says="help: its dims are M, N, K, and it has no consts")
+        d.fails(1, "R005", "compile", "matmul.te", "--const", "Q=4", says="help: its dims are M, N, K, and it has no consts")
+        d.fails(1, "R005", "compile", "where.te", "--const", "N=4", says="help: `N` is a dim: --dim N|help: its dims are N, its consts are G")
+        d.fails(1, "R004", "compile", "where.te", "--dim", "n=4", says="help: did you mean `N`?")
+        d.fails(1, "R043", "compile", "matmul.te", "--dim", "M=99999999999999999999", says="help: choose a size from 1 to 2147483647")
+        d.write("none.te", "op f[](x: f32) -> (y: f32) { y = x }")
+        d.fails(1, "R004", "compile", "none.te", "--dim", "N=4", says="help: it has no dims and no consts")
         d.fails(1, "R005", "compile", "where.te", "--const", "H=4", says="G")
         d.fails(1, "[RTZ]", "compile", "where.te", "--const", "G=many")
         d.fails(1, "R006", "compile", "matmul.te", "--dim", "M=4x")
@@ -231,7 +245,9 @@ def wrong_files():
         d.write("twice.te", COPY + COPY)
         d.fails(1, "N033", "compile", "twice.te", "--op", "copy", says="twice.te:2:4|twice.te:1:4")
         d.fails(1, "N033", "compile", "twice.te", says="twice.te:2:4|twice.te:1:4")
-        d.fails(1, "R008", "compile", "where.te", "--dim", "N=7", says="N = 7|help: choose")
+        d.fails(1, "R008", "compile", "where.te", "--dim", "N=7", says="this does not hold for N = 7: where N % G == 0|help: choose")
+        d.write("over.te", "op f[M,N](A: f32[M/(N-3)]) -> (Y: f32[N]) { Y[i] = 1.0 }")
+        d.fails(1, "R008", "compile", "over.te", "--dim", "N=3", says="this does not hold for N = 3: the divisor of `M/(N-3)`, in the shape of `A`, is not 0")
         d.write("zero.te", "op f[N](A: f32[N/0]) -> (Y: f32[N]) { Y[i] = 1.0 }")
         d.fails(1, "B006", "compile", "zero.te", says="zero.te:1:18|help: choose")
         d.write("zero.te", "op f[N; z: i64 = 0](A: f32[z == 0 ? N / z : N]) -> (Y: f32[N]) { Y[i] = 1.0 }")
@@ -268,10 +284,19 @@ def wrong_inputs():
         d.fails(1, "C014", *run, "--input", "A=none.npy", "--input", "B=ones")
         d.fails(1, "C020", *run, "--input", "A=3.5", "--input", "B=ones")
         for f, says in (("bad.npy", ""), ("text.npy", "no NPY"), ("cut.npy", "truncated"), ("long.npy", "beyond")):
-            d.fails(1, "C023", *run, "--input", f"A={f}", "--input", "B=ones", says=says)
-        d.fails(1, "C024", *run, "--input", "A=c.npy", "--input", "B=ones", says="float64|f32")
-        d.fails(1, "C026", *run, "--input", "A=v.npy", "--input", "B=ones")
-        d.fails(1, "R017", *run, "--input", "A=a.npy", "--input", "B=b.npy", says="`A`|`B`|8|9")
+            d.fails(1, "C023", *run, "--input", f"A={f}", "--input", "B=ones", says=says + "|help: |numpy.save")
+        d.fails(1, "C024", *run, "--input", "A=c.npy", "--input", "B=ones", says="float64|f32|astype(numpy.float32)")
+        d.fails(1, "C026", *run, "--input", "A=v.npy", "--input", "B=ones", says="help: give it the shape [M,K]")
+        d.fails(1, "C026", "run", "s.te", "--input", "a=v.npy", says="help: `a` is a scalar")
+        d.write("half.te", "op f[N](X: bf16[N], u: u1[N], q: i4[N]) -> (Y: bf16[N]) { Y[i] = X[i] }")
+        half = ("run", "half.te", "--input", "q=q.npy", "--input", "u=u.npy")
+        d.write("q.npy", np.array([1, 9], np.int8))
+        d.write("u.npy", np.array([1, 2], np.uint8))
+        d.fails(1, "C024", "run", "half.te", "--input", "X=c.npy", says="help: the file holds the bits of each element, as numpy.uint16")
+        d.fails(1, "C025", *half, "--input", "X=ones", says="u.npy|2|help: u1 holds 0 and 1")
+        d.write("u.npy", np.array([1, 0], np.uint8))
+        d.fails(1, "C025", *half, "--input", "X=ones", says="q.npy|9|help: i4 holds -8 to 7")
+        d.fails(1, "R017", *run, "--input", "A=a.npy", "--input", "B=b.npy", says="`A`|`B`|8|9|help: a dim has one size")
         d.fails(1, "R(017|032)", *run, "--input", "A=a.npy", "--input", "B=ones", "--dim", "M=4")
         d.fails(1, "C027", "run", "copy.te", "--input", "X=ones", says="`N`")
         d.write("w.npy", floats(7))
@@ -288,12 +313,15 @@ def wrong_inputs():
                     says="is 9223372036854775808")
             d.fails(1, "R027", "run", *ratio, "--target", t, says="help: correct the data")
         d.fails(1, "B006", "run", *ratio, "--const", "c=0", says="ratio.te:1:71|help: choose another|note: `c` is 0, as given with `--const`")
-        d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=200", "--input", "b=1")
-        d.fails(1, "C021", "run", "s.te", "--input", "a=1e39", "--input", "n=1", "--input", "b=1", says="1e39|f32")
+        d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=200", "--input", "b=1", says="help: i8 holds whole numbers from -128 to 127")
+        d.fails(1, "C021", "run", "s.te", "--input", "a=1e39", "--input", "n=1", "--input", "b=1", says="1e39|f32|help: give a number that is nearer to 0")
         d.works("run", "s.te", "--input", "a=-inf", "--input", "n=1", "--input", "b=1")
         d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=1.5", "--input", "b=1")
-        d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=1", "--input", "b=2")
-        d.fails(1, "C021", "run", "s.te", "--input", "a=true", "--input", "n=1", "--input", "b=true")
+        d.fails(1, "C021", "run", "s.te", "--input", "a=1", "--input", "n=1", "--input", "b=2", says="help: give 0, 1, false or true")
+        d.fails(1, "C021", "run", "s.te", "--input", "a=true", "--input", "n=1", "--input", "b=true", says="help: `true` is a value of u1")
+        for v, n in (("a=0x10", "16"), ("n=0x10", "16"), ("a=0x1p-1", "0.5")):
+            d.fails(1, "C019", "run", "s.te", "--input", v, says=f"help: numbers are decimal: {n}")
+        d.fails(2, "C009", "bench", "matmul.te", "--min-time", "0x1")
 
 
 @test
@@ -524,13 +552,15 @@ def output_files():
     with Dir(matmul__te=MATMUL) as d:
         io = ["--input", "A=ones", "--input", "B=ones"]
         if os.path.exists("/dev/full"):
-            d.fails(1, "C015", "compile", "matmul.te", "--emit", "asm", "-o", "/dev/full", says="No space")
+            d.fails(1, "C015", "compile", "matmul.te", "--emit", "asm", "-o", "/dev/full", says="No space|help: a part of it may have been written there")
             d.fails(1, "C015", "compile", "matmul.te", "--emit", "so", "-o", "/dev/full")
             d.fails(1, "C015", "run", "matmul.te", *io, "--output", "C=/dev/full")
             with open("/dev/full", "w") as full:
                 p = subprocess.run([TCC, "targets"], stdout=full, stderr=subprocess.PIPE)
-                check(p.returncode == 1 and b"C015" in p.stderr, p.stderr)
-        d.fails(1, "C015", "compile", "matmul.te", "-o", "nowhere/x.s", says="nowhere/x.s")
+                check(p.returncode == 1 and b"C015" in p.stderr and b"No space" in p.stderr and b"help: a part of it may have been" in p.stderr, p.stderr)
+                p = subprocess.run([TCC, "compile", d.path / "matmul.te", "--emit", "te", "-o", "-"], stdout=full, stderr=subprocess.PIPE)
+                check(p.returncode == 1 and b"`<stdout>`: No space" in p.stderr and b"help: a part of it may have been" in p.stderr, p.stderr)
+        d.fails(1, "C015", "compile", "matmul.te", "-o", "nowhere/x.s", says="nowhere/x.s|help: nothing was left at that place")
         d.fails(1, "C015", "run", "matmul.te", *io, "--output", "C=nowhere/c.npy")
         os.mkdir(d.path / "dir.s")
         d.fails(1, "C015", "compile", "matmul.te", "-o", "dir.s", says="directory")
@@ -588,6 +618,11 @@ def bench():
         j = d.json("bench", "--workloads", "bad.workloads", *fast)
         check(d.rc == 2 or d.rc == 1, d.rc)
         check(["error" in w for w in j.get("workloads", [])] == [False, True, True, True, False], j)
+        for line, code in ((3, "C014"), (4, "R00[45]")):
+            check(re.search(rf"error\[{code}\](?:(?!error)[^\0])*\nbad.workloads:{line}: note: this is the workload that failed\n", d.err), d.err)
+            check(f"bad.workloads:{line}: note: this is the workload that failed" in j["workloads"][line - 1]["error"]["notes"], j)
+        check("help: its dims are M, N, K, and it has no consts" in d.err, d.err)
+        check(d.err.count("workload that failed") == 2 and "error[C033]: bad.workloads:2: " in d.err, d.err)
 
 
 @test

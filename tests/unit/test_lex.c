@@ -153,7 +153,8 @@ static void huge(void)
     Diags d = {.mem = a};
     int count;
     Token *t = fe_lex(a, &src, &d, &count);
-    CHECK(count == 1 && t[0].kind == T_END && t[0].bad && d.errors == 1 && d.first->code == D_F004_TOO_LONG);
+    CHECK(count == 1 && t[0].kind == T_END && t[0].bad && d.errors == 1 && d.first->code == D_F004_TOO_LONG &&
+          d.first->notes->is_help);
     memset(s, '0', n);
     Diags e = {.mem = a};
     fe_lex(a, &src, &e, &count); /* zeros: a number that fits */
