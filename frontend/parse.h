@@ -76,11 +76,11 @@ AstExpr *fe_literal(Parser *p);
 void fe_too_deep(Parser *p, Span at, int levels);
 
 /* ---- parse_help.c: each takes NULL, and but for the first leaves a report alone that has a help ---- */
-void fe_help_with_token(Parser *p, Diag *d);     /* what the current token alone tells */
-void fe_help_with_operators(Parser *p, Diag *d); /* it and its neighbour are an operator elsewhere */
-void fe_help_with_list(Parser *p, Diag *d);      /* a comma is missing before it */
-void fe_help_with_operand(Parser *p, Diag *d);   /* it cannot follow the operand before it */
-void fe_help_with_name(Parser *p, Diag *d);      /* it stands where a name should */
+void fe_help_with_token(Parser *p, Diag *d);                   /* what the current token alone tells */
+void fe_help_with_operators(Parser *p, Diag *d);               /* it and its neighbour are an operator elsewhere */
+void fe_help_with_list(Parser *p, Diag *d);                    /* a comma is missing before it */
+void fe_help_with_operand(Parser *p, Diag *d);                 /* it cannot follow the operand before it */
+void fe_help_with_name(Parser *p, Diag *d);                    /* it stands where a name should */
 void fe_help_with_closing(Parser *p, Diag *d, TokenKind open); /* it stands where a bracket should close */
 /* The token, or the one before it, is a word of another language. */
 void fe_help_with_word(Parser *p, Diag *d, int token);

@@ -15,12 +15,14 @@ static AstExpr *node(Parser *p, AstKind kind, Span span)
 void fe_too_deep(Parser *p, Span at, int levels)
 {
     if (p->failed) return;
-    const char *what = levels == FE_NEST_MAX ? "brackets, prefixes and conditionals are nested" : "operators are nested or chained";
+    const char *what =
+        levels == FE_NEST_MAX ? "brackets, prefixes and conditionals are nested" : "operators are nested or chained";
     Diag *d = diag_error(p->diags, D_F002_DEPTH, at, what, levels);
     diag_help(p->diags, d, "%s",
-              p->sched                ? "split it: a param can stand for a part of it"
-              : levels == FE_NEST_MAX ? "split the expression with a `let`"
-                                      : "split the expression with `let`s; a long sum of like terms is a reduction, `sum{k}(…)`");
+              p->sched ? "split it: a param can stand for a part of it"
+              : levels == FE_NEST_MAX
+                  ? "split the expression with a `let`"
+                  : "split the expression with `let`s; a long sum of like terms is a reduction, `sum{k}(…)`");
     p->failed = p->broken = true;
 }
 

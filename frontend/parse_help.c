@@ -150,8 +150,8 @@ void fe_help_with_name(Parser *p, Diag *d)
 {
     if (!d || d == p->diags->spare || fe_has_help(d) || p->sched) return; /* there the statement's form is told */
     TokenKind before = p->last < p->at ? (TokenKind)p->tok[p->last].kind : T_ERROR;
-    bool fn = p->last > 0 && before == T_LPAREN && p->tok[p->last - 1].kind == T_ID &&
-              p->last > 1 && p->tok[p->last - 2].kind == T_FN;
+    bool fn = p->last > 0 && before == T_LPAREN && p->tok[p->last - 1].kind == T_ID && p->last > 1 &&
+              p->tok[p->last - 2].kind == T_FN;
     if (fn) {
         fe_help(p, d, "a fn has a parameter or more: `fn twice(x) = x + x`");
     } else if (before == T_SEMI) {

@@ -48,7 +48,7 @@ typedef struct NameTable {
     const char **name;
     void **what;
 } NameTable;
-void *names_find(const NameTable *t, const char *name); /* NULL: not in it */
+void *names_find(const NameTable *t, const char *name);                 /* NULL: not in it */
 void names_put(Arena *mem, NameTable *t, const char *name, void *what); /* in the place of what it stood for */
 
 /* ---- text.c: a growing text ---------------------------------------------------------------------------------- */

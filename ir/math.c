@@ -11,7 +11,7 @@ enum { /* one row of `programs` each */
 #define FUNCTION(ID, builder, f32, f64) F_##ID,
 #include "ir/functions.def"
 #undef FUNCTION
-    F_COUNT
+       F_COUNT
 };
 
 typedef struct Tables {
@@ -27,7 +27,8 @@ static pthread_once_t built = PTHREAD_ONCE_INIT;
 
 static V math_rsqrt(B *b, V x) { return fdiv(b, fconst(b, x, 1), fsqrt(b, x)); }
 
-/* ---- conversions: the same steps as small_bits and small_value in num_priv.h ---------------------------------------- */
+/* ---- conversions: the same steps as small_bits and small_value in num_priv.h ----------------------------------------
+ */
 static V round_program(B *b, SmallFloat s, V x)
 {
     int cut = 23 - s.m;
@@ -95,10 +96,16 @@ static void build(void)
 {
     for (int wide = 0; wide < 2; wide++) {
         MathType t = wide ? MT_F64 : MT_F32;
-#define ONE(builder)  builder, NULL, MT_F32
+#define ONE(builder) builder, NULL, MT_F32
 #define FUNCTION(ID, builder, f32, f64)                                                                                \
-    add_function(&tables.function[F_##ID][wide], t, _Generic(math_##builder, V(*)(B *, V) : math_##builder, default : NULL), \
-                 _Generic(math_##builder, V(*)(B *, V, V) : math_##builder, default : NULL), F_##ID == F_POWI ? MT_I64 : t);
+    add_function(&tables.function[F_##ID][wide], t,                                                                    \
+                 _Generic(math_##builder, V(*)(B *, V)                                                                 \
+                          : math_##builder, default                                                                    \
+                          : NULL),                                                                                     \
+                 _Generic(math_##builder, V(*)(B *, V, V)                                                              \
+                          : math_##builder, default                                                                    \
+                          : NULL),                                                                                     \
+                 F_##ID == F_POWI ? MT_I64 : t);
 #include "ir/functions.def"
 #undef FUNCTION
     }
@@ -117,7 +124,8 @@ static int function_of(ExprOp op)
 {
     switch (op) {
 #define FUNCTION(ID, builder, f32, f64)                                                                                \
-    case EX_##ID: return F_##ID;
+    case EX_##ID:                                                                                                      \
+        return F_##ID;
 #include "ir/functions.def"
 #undef FUNCTION
     default: return -1;

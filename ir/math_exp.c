@@ -8,8 +8,7 @@
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
 /* e^r, |r| <= ln(2)/2. 2^-28, 2^-57. */
-static const double exp_f32[] = {1,           1,           0x1.fffffcp-2, 0x1.55548cp-3,
-                                 0x1.555852p-5, 0x1.123e9ep-7, 0x1.6ad0b6p-10};
+static const double exp_f32[] = {1, 1, 0x1.fffffcp-2, 0x1.55548cp-3, 0x1.555852p-5, 0x1.123e9ep-7, 0x1.6ad0b6p-10};
 static const double exp_f64[] = {1,
                                  1,
                                  0x1.0000000000004p-1,
@@ -36,8 +35,8 @@ static const double expm1_f64[] = {0x1p-1,
                                    0x1.af4e554377204p-26,
                                    0x1.1f7340dbc337ep-29};
 /* 2^r, |r| <= 1/2. 2^-26.5, 2^-56. */
-static const double exp2_f32[] = {1,           0x1.62e430p-1, 0x1.ebfbe0p-3, 0x1.c6af16p-5,
-                                  0x1.3b29bap-7, 0x1.5f2ed0p-10, 0x1.448632p-13};
+static const double exp2_f32[] = {
+    1, 0x1.62e430p-1, 0x1.ebfbe0p-3, 0x1.c6af16p-5, 0x1.3b29bap-7, 0x1.5f2ed0p-10, 0x1.448632p-13};
 static const double exp2_f64[] = {1,
                                   0x1.62e42fefa39efp-1,
                                   0x1.ebfbdff82c5a0p-3,
@@ -128,20 +127,20 @@ V math_sigmoid(B *b, V x)
 }
 
 /* erf: x + x P(x^2) up to 1, then 1 - 2^-g(x) with a polynomial g up to where erf rounds to 1. */
-static const double erf_f32[] = {0x1.06eba8p-3, -0x1.812740p-2, 0x1.ce2d48p-4, -0x1.b7fe76p-6,
+static const double erf_f32[] = {0x1.06eba8p-3, -0x1.812740p-2,  0x1.ce2d48p-4, -0x1.b7fe76p-6,
                                  0x1.542f9ep-8, -0x1.a52250p-11, 0x1.4c8b1ap-14};
-static const double erf_f64[] = {0x1.06eba8214db68p-3,  -0x1.812746b0379c6p-2,  0x1.ce2f21a0412f5p-4,
-                                 -0x1.b82ce31211858p-6, 0x1.565bccfc0aeefp-8,   -0x1.c02db0a95ac7bp-11,
-                                 0x1.f9a2c473fdce0p-14, -0x1.f4cae00f091a6p-17, 0x1.b98555de1464dp-20,
-                                 -0x1.5c28095764cecp-23, 0x1.d7f8ee8575eacp-27, -0x1.ae34a6734fddap-31};
+static const double erf_f64[] = {0x1.06eba8214db68p-3,   -0x1.812746b0379c6p-2,  0x1.ce2f21a0412f5p-4,
+                                 -0x1.b82ce31211858p-6,  0x1.565bccfc0aeefp-8,   -0x1.c02db0a95ac7bp-11,
+                                 0x1.f9a2c473fdce0p-14,  -0x1.f4cae00f091a6p-17, 0x1.b98555de1464dp-20,
+                                 -0x1.5c28095764cecp-23, 0x1.d7f8ee8575eacp-27,  -0x1.ae34a6734fddap-31};
 static const double erfc_f32[] = {-0x1.1c74f4p-12, 0x1.a12fe6p+0, 0x1.d3bbf0p-1,   0x1.405674p-3,
                                   -0x1.29eccep-5,  0x1.8d88c4p-8, -0x1.4dd208p-11, 0x1.06751ap-15};
 static const double erfc_f64[] = {
-    0x1.0607609ebd322p-22, 0x1.a0be59d21fefdp+0,  0x1.d64067068503dp-1,  0x1.2f95babe05b78p-3,  -0x1.c302f55ec0aebp-6,
-    -0x1.a2ea0adacf138p-12, 0x1.4dc6624074ecbp-9, -0x1.e275a5910166ep-11, 0x1.01a6e2e0b98e0p-14, 0x1.b117623b96902p-14,
-    -0x1.13a8758f3c803p-14, 0x1.93ff2128b92ddp-16, -0x1.a792dd50ab239p-18, 0x1.4d521c7b12549p-20,
-    -0x1.8a81473a0a698p-23, 0x1.5688f90858af8p-26, -0x1.9d1094915bb87p-30, 0x1.35726df8c3346p-34,
-    -0x1.b2064de496581p-40};
+    0x1.0607609ebd322p-22,  0x1.a0be59d21fefdp+0,   0x1.d64067068503dp-1,   0x1.2f95babe05b78p-3,
+    -0x1.c302f55ec0aebp-6,  -0x1.a2ea0adacf138p-12, 0x1.4dc6624074ecbp-9,   -0x1.e275a5910166ep-11,
+    0x1.01a6e2e0b98e0p-14,  0x1.b117623b96902p-14,  -0x1.13a8758f3c803p-14, 0x1.93ff2128b92ddp-16,
+    -0x1.a792dd50ab239p-18, 0x1.4d521c7b12549p-20,  -0x1.8a81473a0a698p-23, 0x1.5688f90858af8p-26,
+    -0x1.9d1094915bb87p-30, 0x1.35726df8c3346p-34,  -0x1.b2064de496581p-40};
 
 V math_erf(B *b, V x)
 {

@@ -76,7 +76,7 @@ LANES_TARGET static void LANES(step)(int key, int n, void *out, const void *cons
         SELECT_ROW(I32)
         SELECT_ROW(I64)
         SELECT_ROW(BOOL)
-        ROW(BAND, BOOL, BOOL, a &b)
+        ROW(BAND, BOOL, BOOL, a & b)
         ROW(BOR, BOOL, BOOL, a | b)
         ROW(BNOT, BOOL, BOOL, ~a)
         ROW(F2I, F32, I32, (int32_t)a)

@@ -10,8 +10,8 @@
 static const double log_f32[] = {0x1.555554p-2, -0x1.000226p-2, 0x1.99a00cp-3, -0x1.54724cp-3,
                                  0x1.22d9f0p-3, -0x1.0d84d8p-3, 0x1.055c52p-3, -0x1.38b9a8p-4};
 /* (log2(1+f) / f - 1/ln2) / f: 2^-27. */
-static const double log2_f32[] = {-0x1.715474p-1, 0x1.ec709ap-2, -0x1.7158f8p-2, 0x1.277cd4p-2, -0x1.eaf376p-3,
-                                  0x1.a35060p-3,  -0x1.861042p-3, 0x1.7b332ep-3, -0x1.c2ca10p-4};
+static const double log2_f32[] = {-0x1.715474p-1, 0x1.ec709ap-2,  -0x1.7158f8p-2, 0x1.277cd4p-2, -0x1.eaf376p-3,
+                                  0x1.a35060p-3,  -0x1.861042p-3, 0x1.7b332ep-3,  -0x1.c2ca10p-4};
 /* (log((1+s)/(1-s)) - 2s) / s^3 over z = s^2: 2^-59. */
 static const double atanh_f64[] = {0x1.5555555555593p-1, 0x1.999999997fc73p-2, 0x1.2492494204746p-2,
                                    0x1.c71c51f89b70fp-3, 0x1.7466428d8e3dfp-3, 0x1.39a1578d6fb44p-3,

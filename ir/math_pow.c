@@ -11,8 +11,8 @@
 static const double log2_single[] = {0x1.71547652b8250p+1, 0x1.ec709dc53ead5p-1, 0x1.2776c290ae9c7p-1,
                                      0x1.a61a30cd373d8p-2, 0x1.479503ccaf74ep-2, 0x1.21b583d577f90p-2};
 /* 2^r, |r| <= 1/2: 2^-34. */
-static const double exp2_single[] = {0x1.ffffffffabaa9p-1, 0x1.62e42ff116b10p-1, 0x1.ebfbe0a4cca41p-3,
-                                     0x1.c6b08aadbaa6ep-5, 0x1.3b29dc359c367p-7, 0x1.5d8a7230fe3abp-10,
+static const double exp2_single[] = {0x1.ffffffffabaa9p-1,  0x1.62e42ff116b10p-1, 0x1.ebfbe0a4cca41p-3,
+                                     0x1.c6b08aadbaa6ep-5,  0x1.3b29dc359c367p-7, 0x1.5d8a7230fe3abp-10,
                                      0x1.446a2ab7236fbp-13, 0x1.fe158b1653795p-17};
 /* (atanh(s)/s - 1 - z/3) / z^2 over z = s^2: 2^-65 of atanh(s)/s. */
 static const double atanh_tail[] = {0x1.99999999999b3p-3, 0x1.249249248427ap-3, 0x1.c71c71f1940dfp-4,

@@ -121,7 +121,8 @@ INLINE V with_sign(B *b, V x, V s)
     return bits(b, ior(b, bits(b, x), iand(b, i, iconst(b, i, sign))));
 }
 
-/* ---- the functions: the result's value for argument x (and y) of type f32 or f64 ---------------------------------- */
+/* ---- the functions: the result's value for argument x (and y) of type f32 or f64 ----------------------------------
+ */
 V math_exp(B *b, V x);
 V math_exp2(B *b, V x);
 V math_tanh(B *b, V x);
@@ -134,14 +135,15 @@ V math_cos(B *b, V x);
 V math_pow(B *b, V x, V y);
 V math_powi(B *b, V x, V n); /* n is MT_I64 */
 
-/* Pieces that several files use. A number t + MAGIC, |t| small, holds round(t) in its low bits and, less MAGIC, is it. */
-#define MAGIC32 12582912.0          /* 1.5 * 2^23 */
-#define MAGIC64 6755399441055744.0  /* 1.5 * 2^52 */
+/* Pieces that several files use. A number t + MAGIC, |t| small, holds round(t) in its low bits and, less MAGIC, is it.
+ */
+#define MAGIC32 12582912.0         /* 1.5 * 2^23 */
+#define MAGIC64 6755399441055744.0 /* 1.5 * 2^52 */
 INLINE double magic(MathType t) { return t == MT_F32 ? MAGIC32 : MAGIC64; }
-V math_scale(B *b, V p, V n);       /* p * 2^n, rounded once; n = integer + MAGIC, p normal, |n| <= 1080 */
-V math_exp2_poly(B *b, V r);        /* 2^r for |r| <= 1/2 */
-/* Positive finite x = m * 2^e, m from sqrt(1/2) to sqrt(2): gives m - 1, exactly, and e as a float. Other x give numbers
- * without meaning. Subnormal x only where `subnormal` says so. */
+V math_scale(B *b, V p, V n); /* p * 2^n, rounded once; n = integer + MAGIC, p normal, |n| <= 1080 */
+V math_exp2_poly(B *b, V r);  /* 2^r for |r| <= 1/2 */
+/* Positive finite x = m * 2^e, m from sqrt(1/2) to sqrt(2): gives m - 1, exactly, and e as a float. Other x give
+ * numbers without meaning. Subnormal x only where `subnormal` says so. */
 V math_split(B *b, V x, V *e, bool subnormal);
 /* A non-negative integer below 2^52 in an i64 as f64, less `bias`; targets without the conversion need no other. */
 INLINE V small_f64(B *b, V i, double bias)

@@ -41,15 +41,26 @@ static V reduce_single(B *b, V x, V *q)
 /* ---- f64 --------------------------------------------------------------------------------------------------------- */
 enum { WORDS = 20 };
 /* 64 zero bits, then 2/pi. */
-static const uint64_t words[WORDS] = {
-    0,
-    UINT64_C(0xa2f9836e4e441529), UINT64_C(0xfc2757d1f534ddc0), UINT64_C(0xdb6295993c439041),
-    UINT64_C(0xfe5163abdebbc561), UINT64_C(0xb7246e3a424dd2e0), UINT64_C(0x06492eea09d1921c),
-    UINT64_C(0xfe1deb1cb129a73e), UINT64_C(0xe88235f52ebb4484), UINT64_C(0xe99c7026b45f7e41),
-    UINT64_C(0x3991d639835339f4), UINT64_C(0x9c845f8bbdf9283b), UINT64_C(0x1ff897ffde05980f),
-    UINT64_C(0xef2f118b5a0a6d1f), UINT64_C(0x6d367ecf27cb09b7), UINT64_C(0x4f463f669e5fea2d),
-    UINT64_C(0x7527bac7ebe5f17b), UINT64_C(0x3d0739f78a5292ea), UINT64_C(0x6bfb5fb11f8d5d08),
-    UINT64_C(0x56033046fc7b6bab)};
+static const uint64_t words[WORDS] = {0,
+                                      UINT64_C(0xa2f9836e4e441529),
+                                      UINT64_C(0xfc2757d1f534ddc0),
+                                      UINT64_C(0xdb6295993c439041),
+                                      UINT64_C(0xfe5163abdebbc561),
+                                      UINT64_C(0xb7246e3a424dd2e0),
+                                      UINT64_C(0x06492eea09d1921c),
+                                      UINT64_C(0xfe1deb1cb129a73e),
+                                      UINT64_C(0xe88235f52ebb4484),
+                                      UINT64_C(0xe99c7026b45f7e41),
+                                      UINT64_C(0x3991d639835339f4),
+                                      UINT64_C(0x9c845f8bbdf9283b),
+                                      UINT64_C(0x1ff897ffde05980f),
+                                      UINT64_C(0xef2f118b5a0a6d1f),
+                                      UINT64_C(0x6d367ecf27cb09b7),
+                                      UINT64_C(0x4f463f669e5fea2d),
+                                      UINT64_C(0x7527bac7ebe5f17b),
+                                      UINT64_C(0x3d0739f78a5292ea),
+                                      UINT64_C(0x6bfb5fb11f8d5d08),
+                                      UINT64_C(0x56033046fc7b6bab)};
 /* (sin(x)/x - 1) / x^2 and (cos(x) - 1 + x^2/2) / x^4 over x^2 up to (pi/4)^2: 2^-56, 2^-59. */
 static const double sin_double[] = {-0x1.5555555555554p-3, 0x1.111111111072bp-7,   -0x1.a01a019daf5ecp-13,
                                     0x1.71de36b7d8b6cp-19, -0x1.ae5f48c7d1853p-26, 0x1.5dcf053008a36p-33};

@@ -5,7 +5,8 @@
  * Every switch here expands a list of rows. */
 #include "ir/num_priv.h"
 
-/* ---- rounding and wrapping ----------------------------------------------------------------------------------------- */
+/* ---- rounding and wrapping -----------------------------------------------------------------------------------------
+ */
 float num_round(DType t, float x)
 {
     switch (t) {
@@ -21,7 +22,8 @@ float num_round_d(DType t, double x) { return t == DT_F32 ? (float)x : num_round
 
 int64_t num_wrap(DType t, int64_t x) { return int_wrap(int_form(t), (uint64_t)x); }
 
-/* ---- casts --------------------------------------------------------------------------------------------------------- */
+/* ---- casts ---------------------------------------------------------------------------------------------------------
+ */
 static Num from_int(DType to, int64_t x, bool is_unsigned)
 {
     Num r = {0};
@@ -79,7 +81,8 @@ Num num_from_bits(DType t, uint64_t bits)
     return r;
 }
 
-/* ---- one operation ------------------------------------------------------------------------------------------------- */
+/* ---- one operation -------------------------------------------------------------------------------------------------
+ */
 static Num op_f64(ExprOp op, const Num *arg)
 {
     double a = arg[0].d, b = te_expr[op].arity > 1 ? arg[1].d : 0, c = te_expr[op].arity > 2 ? arg[2].d : 0;
@@ -159,7 +162,8 @@ Num num_op(ExprOp op, DType t, const Num *arg, bool *div0)
     return t == DT_F64 ? op_f64(op, arg) : op_f32(op, t, arg);
 }
 
-/* ---- reductions ------------------------------------------------------------------------------------------------------ */
+/* ---- reductions
+ * ------------------------------------------------------------------------------------------------------ */
 static Num of_f64(DType t, double x)
 {
     Num r = {0};
@@ -213,7 +217,8 @@ bool num_better(RedOp r, DType t, Num x, Num y)
     return least ? a < b : a > b;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * ---------------------------------------------------------------------------------------------------------- */
 Num num_load(DType t, const void *base, int64_t element)
 {
     uint64_t bits = 0;

@@ -33,7 +33,7 @@
     X(F8E4M3, uint8_t)                                                                                                 \
     X(F8E5M2, uint8_t)
 
-#define LANES(name)  name##_base
+#define LANES(name) name##_base
 #define LANES_TARGET
 #include "ir/num_lanes.h"
 #undef LANES

@@ -20,10 +20,12 @@
 LANES_TARGET static void LANES(op_f64)(ExprOp op, size_t n, void *out, const void *const *arg, int arity)
 {
     switch (op) {
-#define ROW(OP, value) case EX_##OP: LOOP(double, double, value)
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(double, double, value)
         FLOAT_OPS(ROW, f64)
 #undef ROW
-#define ROW(OP, value) case EX_##OP: LOOP(double, int64_t, value)
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(double, int64_t, value)
         FLOAT_COMPARISONS(ROW)
 #undef ROW
     default: return;
@@ -33,10 +35,12 @@ LANES_TARGET static void LANES(op_f64)(ExprOp op, size_t n, void *out, const voi
 LANES_TARGET static void LANES(op_f32)(ExprOp op, size_t n, void *out, const void *const *arg, int arity)
 {
     switch (op) {
-#define ROW(OP, value) case EX_##OP: LOOP(float, float, value)
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(float, float, value)
         FLOAT_OPS(ROW, f32)
 #undef ROW
-#define ROW(OP, value) case EX_##OP: LOOP(float, int64_t, value)
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(float, int64_t, value)
         FLOAT_COMPARISONS(ROW)
 #undef ROW
     default: return;
@@ -47,11 +51,13 @@ LANES_TARGET static void LANES(op_int)(ExprOp op, IntForm form, size_t n, void *
 {
     switch (op) {
 #define u(x) ((uint64_t)(x))
-#define ROW(OP, value) case EX_##OP: LOOP(int64_t, int64_t, int_wrap(form, value))
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(int64_t, int64_t, int_wrap(form, value))
         INT_OPS(ROW)
 #undef ROW
 #undef u
-#define ROW(OP, value) case EX_##OP: LOOP(int64_t, int64_t, value)
+#define ROW(OP, value)                                                                                                 \
+    case EX_##OP: LOOP(int64_t, int64_t, value)
         INT_COMPARISONS(ROW)
 #undef ROW
     case EX_DIV: LOOP(int64_t, int64_t, int_wrap(form, (uint64_t)int_div(form, a, b)))
@@ -65,9 +71,7 @@ LANES_TARGET static void LANES(round)(DType t, size_t n, float *out, const float
 {
     switch (t) {
 #define SMALL(T, ...)                                                                                                  \
-    case DT_##T:                                                                                                       \
-        INDEPENDENT for (size_t i = 0; i < n; i++) out[i] = small_round(small_##T, x[i]);                              \
-        return;
+    case DT_##T: INDEPENDENT for (size_t i = 0; i < n; i++) out[i] = small_round(small_##T, x[i]); return;
         SMALL_FLOATS(SMALL)
 #undef SMALL
     default:

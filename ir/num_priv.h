@@ -64,7 +64,8 @@ SMALL_FLOATS(SMALL)
 #undef SMALL
 
 /* Stored bits of x rounded to the format: nearest, ties to even. The mantissa is rounded by adding just under half a
- * unit to the bits; below the least normal the unit is fixed, and adding a power of two whose unit it is rounds there. */
+ * unit to the bits; below the least normal the unit is fixed, and adding a power of two whose unit it is rounds there.
+ */
 INLINE uint32_t small_bits(SmallFloat s, float x)
 {
     uint32_t u = f32_bits(x), a = u & 0x7fffffffu, cut = 23u - (uint32_t)s.m;
@@ -253,8 +254,8 @@ INLINE int64_t int_max(IntForm f, int64_t a, int64_t b) { return int_less(f, a, 
     X(AND, a != 0 && b != 0)                                                                                           \
     X(NOT, a == 0)
 
-/* Float → integer: truncated, saturated, NaN gives 0. `lo` and `hi` are the ends of the type as doubles; above 2^62 `hi`
- * is one past the end. */
+/* Float → integer: truncated, saturated, NaN gives 0. `lo` and `hi` are the ends of the type as doubles; above 2^62
+ * `hi` is one past the end. */
 INLINE int64_t int_of_f64(DType t, double x)
 {
     IntForm f = int_form(t);

@@ -243,8 +243,8 @@ Expr *te_child(const Expr *e, int i);
 Expr *te_substitute(TeOp *op, Expr *e, int n, Var *const *var, Expr *const *to);
 bool te_uses_var(const Expr *e, const Var *v);
 bool te_has_load(const Expr *e); /* mentions data */
-/* By number of the definition: a result depends on it. What no result depends on is not computed, and so its gathers and
- * divisions cannot fail. */
+/* By number of the definition: a result depends on it. What no result depends on is not computed, and so its gathers
+ * and divisions cannot fail. */
 bool *te_live_defs(Arena *mem, const TeOp *op);
 bool te_has_reduce(const Expr *e);
 

@@ -88,8 +88,8 @@ struct Stmt {
             Expr **ix;
             Expr *slots, *value, *index;
         } insert;
-        struct { /* prefetch buf[ix] [write]: the place will soon be read (or written). Computes nothing, so the place may lie
-                  * outside the buffer; the indices mention no data */
+        struct { /* prefetch buf[ix] [write]: the place will soon be read (or written). Computes nothing, so the place
+                  * may lie outside the buffer; the indices mention no data */
             Tensor *buf;
             Expr **ix;
             bool write;

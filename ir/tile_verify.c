@@ -376,8 +376,8 @@ static const char *let_value(Verifier *v, const Stmt *s)
 }
 
 static const char *(*const stmt_rules[])(Verifier *, const Stmt *) = {
-    loop_bounds, loop_kind,    condition,  allocation,     target_is_writable, value_type,
-    update_type, update_index, update_fma, insert_indices, writes_are_apart,   let_value, prefetch_place,
+    loop_bounds,  loop_kind,  condition,      allocation,       target_is_writable, value_type,     update_type,
+    update_index, update_fma, insert_indices, writes_are_apart, let_value,          prefetch_place,
 };
 
 /* ---- the walk over statements --------------------------------------------------------------------------------------

@@ -26,8 +26,9 @@ typedef void Burst(long rounds, double *sink);
 #define ACC 12
 #define EACH(M, A, B, C, D)                                                                                            \
     M(0, A, B, C, D)                                                                                                   \
-    M(1, A, B, C, D) M(2, A, B, C, D) M(3, A, B, C, D) M(4, A, B, C, D) M(5, A, B, C, D) M(6, A, B, C, D)              \
-        M(7, A, B, C, D) M(8, A, B, C, D) M(9, A, B, C, D) M(10, A, B, C, D) M(11, A, B, C, D)
+    M(1, A, B, C, D)                                                                                                   \
+    M(2, A, B, C, D) M(3, A, B, C, D) M(4, A, B, C, D) M(5, A, B, C, D) M(6, A, B, C, D) M(7, A, B, C, D)              \
+        M(8, A, B, C, D) M(9, A, B, C, D) M(10, A, B, C, D) M(11, A, B, C, D)
 #define START(I, VEC, SET1, STEP, REG) VEC a##I = SET1(1.0 + I);
 #define ONCE(I, VEC, SET1, STEP, REG)                                                                                  \
     a##I = STEP(a##I, x, y);                                                                                           \

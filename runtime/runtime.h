@@ -13,10 +13,10 @@
 int rt_usable_cpus(void);             /* affinity mask and cgroup quota, at least 1 */
 int rt_cgroup_cpus(const char *root); /* the quota alone, rounded up; 0: none. root stands before /proc and /sys: "" */
 int64_t rt_usable_memory(void);       /* bytes that are free within the cgroup's limit; 0: not known */
-/* Memory of bytes > 0, aligned to 64; from 1 MiB on in large pages where the system gives them (TLB misses cost a packed
- * product several per cent). NULL: none left. free() releases it. */
+/* Memory of bytes > 0, aligned to 64; from 1 MiB on in large pages where the system gives them (TLB misses cost a
+ * packed product several per cent). NULL: none left. free() releases it. */
 void *rt_alloc(int64_t bytes);
-double rt_now_ns(void);               /* a monotonic clock */
+double rt_now_ns(void); /* a monotonic clock */
 
 /* ---- pool.c --------------------------------------------------------------------------------------------------------
  */

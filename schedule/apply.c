@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-/* ---- names and numbers ------------------------------------------------------------------------------------------------
+/* ---- names and numbers
+ * ------------------------------------------------------------------------------------------------
  */
 static const char *list_loops(Apply *a, const PlanDef *d)
 {
     const char *s = "";
-    for (int i = 0; i < d->loop.n; i++)
-        s = arena_printf(a->p->l->mem, "%s%s%s", s, i ? ", " : "", d->loop.at[i]->name);
+    for (int i = 0; i < d->loop.n; i++) s = arena_printf(a->p->l->mem, "%s%s%s", s, i ? ", " : "", d->loop.at[i]->name);
     return s;
 }
 
@@ -83,7 +83,8 @@ bool apply_number(Apply *a, const AstExpr *e, const char *what, int64_t lo, int6
     return false;
 }
 
-/* ---- split, tile, fuse, order -----------------------------------------------------------------------------------------
+/* ---- split, tile, fuse, order
+ * -----------------------------------------------------------------------------------------
  */
 static bool divides(Apply *a, Iter *it, int64_t f, Span s)
 {
@@ -98,7 +99,8 @@ static bool divides(Apply *a, Iter *it, int64_t f, Span s)
 /* The parts of a loop run as it was told to: blocks of it in parallel, one block in its lanes, both in copies. */
 static void pass_on(const Iter *it, Iter *outer, Iter *inner)
 {
-    bool wide = it->how == LOOP_PARALLEL || it->how == LOOP_UNROLL, deep = it->how == LOOP_VECTOR || it->how == LOOP_UNROLL;
+    bool wide = it->how == LOOP_PARALLEL || it->how == LOOP_UNROLL,
+         deep = it->how == LOOP_VECTOR || it->how == LOOP_UNROLL;
     if (wide) outer->how = it->how, outer->told = it->told;
     if (deep) inner->how = it->how, inner->told = it->told, inner->width = it->width;
 }
@@ -189,7 +191,8 @@ static bool do_order(Apply *a, const SchedStmt *s)
 {
     PlanDef *d = apply_def(a, &s->subject);
     if (!d) return false;
-    Iter **order = NEW_ARRAY(a->p->l->mem, Iter *, d->loop.n + 1), **named = NEW_ARRAY(a->p->l->mem, Iter *, s->nloops + 1);
+    Iter **order = NEW_ARRAY(a->p->l->mem, Iter *, d->loop.n + 1),
+         **named = NEW_ARRAY(a->p->l->mem, Iter *, s->nloops + 1);
     for (int i = 0; i < s->nloops; i++) {
         named[i] = apply_loop(a, d, &s->loop[i]);
         if (!named[i]) return false;
@@ -207,7 +210,8 @@ static bool do_order(Apply *a, const SchedStmt *s)
     return legal_order(a, d, order, D_S110_ORDER) && apply_order(d, order);
 }
 
-/* ---- how a loop runs ----------------------------------------------------------------------------------------------------
+/* ---- how a loop runs
+ * ----------------------------------------------------------------------------------------------------
  */
 static Iter *only_ref(Apply *a, const SchedStmt *s, PlanDef **d)
 {
@@ -274,7 +278,8 @@ static bool do_bind(Apply *a, const SchedStmt *s)
     return false;
 }
 
-/* ---- where a producer is computed -----------------------------------------------------------------------------------------
+/* ---- where a producer is computed
+ * -----------------------------------------------------------------------------------------
  */
 static PlanDef *let_named(Apply *a, const AstName *name)
 {
@@ -316,7 +321,8 @@ static bool do_inline(Apply *a, const SchedStmt *s)
     return true;
 }
 
-/* ---- copies ---------------------------------------------------------------------------------------------------------------
+/* ---- copies
+ * ---------------------------------------------------------------------------------------------------------------
  */
 static Tensor *tensor_named(Apply *a, const PlanDef *d, const AstName *name)
 {
@@ -351,7 +357,8 @@ static bool do_stage(Apply *a, const SchedStmt *s)
     for (int i = 0; i < nfactors; i++)
         if (!apply_number(a, s->layout.factor[i], "the factor", 1, APPLY_FACTOR_MAX, &g.factor[i])) return false;
     if (s->scope == STAGE_SHARED) {
-        diag_help(a->diags, diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
+        diag_help(a->diags,
+                  diag_error(a->diags, D_S122_TARGET, s->span, "stage", a->p->l->target->name, "shared memory"),
                   "stage it in local memory");
         return false;
     }
@@ -391,7 +398,8 @@ static bool do_pipeline(Apply *a, const SchedStmt *s)
     return legal_pipeline(a, d, it);
 }
 
-/* ---- registers --------------------------------------------------------------------------------------------------------------
+/* ---- registers
+ * --------------------------------------------------------------------------------------------------------------
  */
 static bool do_accum(Apply *a, const SchedStmt *s)
 {
@@ -466,7 +474,8 @@ static bool several_vectors(Apply *a, PlanDef *d, Iter *const *loop, int n)
 static void pair_terms(Apply *a, PlanDef *d, Iter *terms)
 {
     Arena *mem = a->p->l->mem;
-    iter_split(a->p, d, terms, 2, TAIL_PEEL, arena_printf(mem, "%s'q", terms->name), arena_printf(mem, "%s'p", terms->name), a->now->span);
+    iter_split(a->p, d, terms, 2, TAIL_PEEL, arena_printf(mem, "%s'q", terms->name),
+               arena_printf(mem, "%s'p", terms->name), a->now->span);
     Iter *pairs = terms->by, *in = pairs->with;
     int last = d->loop.n - 1;
     for (int i = plan_index(d, in); i < last; i++) d->loop.at[i] = d->loop.at[i + 1];
@@ -514,14 +523,17 @@ static bool do_microkernel(Apply *a, const SchedStmt *s)
         d->loop.at[n++] = it;
         tell(a, it, k->how[k->order[i]]);
         it->kernel = true;
-        if (it->how == LOOP_VECTOR) it->width = it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
+        if (it->how == LOOP_VECTOR)
+            it->width =
+                it->reduces ? usual_width(a, d, it) / 4 : (int)(iter_most(a->p, it) > 0 ? iter_most(a->p, it) : 1);
     }
     if (s->compose && loop[0]->kind == IT_INNER) loop[0]->tail = loop[0]->with->tail = TAIL_COMPOSE;
     if (pairs) pair_terms(a, d, loop[2]);
     return true;
 }
 
-/* ---- conditions -----------------------------------------------------------------------------------------------------------
+/* ---- conditions
+ * -----------------------------------------------------------------------------------------------------------
  */
 static bool apply_all(Apply *a, int n, SchedStmt *const *s);
 
@@ -554,11 +566,26 @@ static bool do_specialize(Apply *a, const SchedStmt *s)
 }
 
 static bool (*const statement[SS_COUNT])(Apply *, const SchedStmt *) = {
-    [SS_TILE] = do_tile,           [SS_SPLIT] = do_split,       [SS_FUSE] = do_fuse,         [SS_ORDER] = do_order,
-    [SS_UNROLL] = do_unroll,       [SS_VECTORIZE] = do_vectorize, [SS_PARALLEL] = do_parallel, [SS_BIND] = do_bind,
-    [SS_AT] = do_at,               [SS_INLINE] = do_inline,     [SS_ROOT] = do_root,         [SS_STAGE] = do_stage,
-    [SS_ACCUM] = do_accum,         [SS_RFACTOR] = apply_rfactor, [SS_ONLINE] = apply_online,  [SS_MICROKERNEL] = do_microkernel,
-    [SS_PIPELINE] = do_pipeline,   [SS_PREFETCH] = do_prefetch, [SS_LAYOUT] = apply_layout,  [SS_SPECIALIZE] = do_specialize,
+    [SS_TILE] = do_tile,
+    [SS_SPLIT] = do_split,
+    [SS_FUSE] = do_fuse,
+    [SS_ORDER] = do_order,
+    [SS_UNROLL] = do_unroll,
+    [SS_VECTORIZE] = do_vectorize,
+    [SS_PARALLEL] = do_parallel,
+    [SS_BIND] = do_bind,
+    [SS_AT] = do_at,
+    [SS_INLINE] = do_inline,
+    [SS_ROOT] = do_root,
+    [SS_STAGE] = do_stage,
+    [SS_ACCUM] = do_accum,
+    [SS_RFACTOR] = apply_rfactor,
+    [SS_ONLINE] = apply_online,
+    [SS_MICROKERNEL] = do_microkernel,
+    [SS_PIPELINE] = do_pipeline,
+    [SS_PREFETCH] = do_prefetch,
+    [SS_LAYOUT] = apply_layout,
+    [SS_SPECIALIZE] = do_specialize,
     [SS_IF] = do_if,
 };
 

@@ -37,7 +37,7 @@ bool legal_online(Apply *a, const PlanDef *d); /* does it still hold? */
 
 /* ---- depend.c */
 typedef struct Carried {
-    bool is;                     /* a value goes from one iteration of the loop to another, or that cannot be excluded */
+    bool is; /* a value goes from one iteration of the loop to another, or that cannot be excluded */
     const char *reader, *writer; /* elements, an example; NULL: none is certain */
     bool placed;                 /* at: the iterations of the loop that write and read it */
     int64_t at[2];

@@ -219,7 +219,8 @@ static void undecided(Walk *w, const Ctx *ctx, const Expr *e, int i, const Quest
     }
     Diag *d = diag_error(b->diags, D_B002_UNDECIDED, span_of(e->arg[i], e), i, sched_quote(b, e));
     const Expr *by = divisor_in_doubt(b, (Ctx *)ctx, e->arg[i]);
-    if (d && by) diag_note(b->diags, d, span_of(by, e), "`%s` may be 0, and then the index has no value", sched_quote(b, by));
+    if (d && by)
+        diag_note(b->diags, d, span_of(by, e), "`%s` may be 0, and then the index has no value", sched_quote(b, by));
     if (d) how_to_mend(b, d, e);
     w->errors++;
     w->told[e->id] = 1;
@@ -475,7 +476,8 @@ static void check_divisors(Walk *w, const Tensor *t, Expr *e)
 {
     Bounds *b = &w->b;
     for (int i = 0; i < e->nargs; i++) check_divisors(w, t, e->arg[i]);
-    if (!sched_divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1]))) return;
+    if (!sched_divides(e) || e->type != DT_INDEX || sched_prove_not_zero(b, b->root, sched_sym_of(b, e->arg[1])))
+        return;
     Expr *zero = te_int(b->op, DT_INDEX, 0, e->span);
     const char *text =
         arena_printf(b->op->mem, "the divisor of `%s`, in the shape of `%s`, is not 0", sched_quote(b, e), t->name);
@@ -492,7 +494,8 @@ static void check_extent(Walk *w, const Tensor *t, Expr *ext)
         w->errors++;
         return;
     }
-    const char *text = arena_printf(b->op->mem, "the extent `%s` of `%s` is not negative", sched_quote(b, ext), t->name);
+    const char *text =
+        arena_printf(b->op->mem, "the extent `%s` of `%s` is not negative", sched_quote(b, ext), t->name);
     add_check(w, node(b->op, EX_GE, DT_U1, ext, te_int(b->op, DT_INDEX, 0, ext->span)), text, ext->span);
 }
 

@@ -168,18 +168,19 @@ bool sched_refuses_good(Bounds *b, const Ctx *ctx, const Question *q, const Expr
  * NULL when there is none. */
 Expr *sched_call_check(Bounds *b, const Ctx *ctx, const Question *q);
 
-/* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does not */
+/* ---- bounds_wrap.c: index arithmetic on sizes that may leave 64 bits, each with the condition on dims that it does
+ * not */
 typedef void Wraps(void *to, const Expr *e, Expr *cond);
 void sched_find_wraps(Bounds *b, Wraps *found, void *to);
 
 /* ---- bounds.c */
-void sched_bounds_begin(Bounds *b, Arena *mem, TeOp *op, Diags *diags); /* but for the root context */
-Ctx *sched_enter_var(Bounds *b, Ctx *ctx, Var *v);                        /* it lies in its range */
-Ctx *sched_enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg);        /* e holds; neg: it does not */
-Ctx *sched_enter_outside(Bounds *b, Ctx *ctx, const Expr *load);          /* an index of load is out of bounds */
+void sched_bounds_begin(Bounds *b, Arena *mem, TeOp *op, Diags *diags);       /* but for the root context */
+Ctx *sched_enter_var(Bounds *b, Ctx *ctx, Var *v);                            /* it lies in its range */
+Ctx *sched_enter_if(Bounds *b, Ctx *ctx, const Expr *e, bool neg);            /* e holds; neg: it does not */
+Ctx *sched_enter_outside(Bounds *b, Ctx *ctx, const Expr *load);              /* an index of load is out of bounds */
 bool sched_index_proved(Bounds *b, Ctx *ctx, const Expr *x, const Expr *end); /* 0 <= x < end wherever ctx holds */
-bool sched_divides(const Expr *e);                                        /* an integer division or remainder */
-const char *sched_quote(Bounds *b, const Expr *e);                        /* as the user wrote it, on one line */
-const char *sched_where_at(Bounds *b, const Ctx *ctx, const Witness *w);  /* "N = 4, i = 3" */
+bool sched_divides(const Expr *e);                                            /* an integer division or remainder */
+const char *sched_quote(Bounds *b, const Expr *e);                            /* as the user wrote it, on one line */
+const char *sched_where_at(Bounds *b, const Ctx *ctx, const Witness *w);      /* "N = 4, i = 3" */
 
 #endif

@@ -12,7 +12,7 @@
 #include "schedule/bounds.h"
 
 #define MOST_ELEMENTS (INT64_C(1) << 50) /* no tensor has as many */
-#define MOST 9.2e18         /* below 2^63 by more than doubles round off */
+#define MOST          9.2e18             /* below 2^63 by more than doubles round off */
 
 typedef struct Wrap {
     Bounds *b;
@@ -139,7 +139,10 @@ static Expr *less(Bounds *b, Expr *x, double most)
 
 /* ---- which ------------------------------------------------------------------------------------------------------ */
 
-static bool computes(const Expr *e) { return e->type == DT_INDEX && !leaf(e) && e->op != EX_SELECT && e->op != EX_PICK; }
+static bool computes(const Expr *e)
+{
+    return e->type == DT_INDEX && !leaf(e) && e->op != EX_SELECT && e->op != EX_PICK;
+}
 
 /* used: the proof relies on it, in an index, a range, a condition; a value may wrap around as it likes */
 static void visit(Wrap *w, Expr *e, bool used)

@@ -30,8 +30,8 @@ typedef struct Contract {
     const Reduce *r;
     Var *i, *j;
     Blocks b;
-    Expr *M, *N, *K;    /* extents of i, j and the first reduction variable */
-    Expr *extent[8];    /* of every reduction variable */
+    Expr *M, *N, *K; /* extents of i, j and the first reduction variable */
+    Expr *extent[8]; /* of every reduction variable */
     bool parallel_rows, parallel_cols;
     int npacks;
     Pack pack[MAX_PACKS];

@@ -61,8 +61,7 @@ Expr *iter_extent(const Plan *p, Iter *it)
     int64_t n;
     if (it->ext) return it->ext;
     switch (it->kind) {
-    case IT_ROOT:
-        return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
+    case IT_ROOT: return lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
     case IT_OUTER: return ceil_div(l, iter_whole(p, it->of), it->factor);
     case IT_FUSED: return ix_op(l, EX_MUL, iter_whole(p, it->of), iter_whole(p, it->with));
     case IT_INNER: break;
@@ -80,7 +79,10 @@ static bool over_dims(const Iter *it)
     return over_dims(it->of) && (it->kind != IT_FUSED || over_dims(it->with));
 }
 
-bool iter_divides(const Plan *p, Iter *it, int64_t f) { return over_dims(it) && lin_multiple(p->l, iter_whole(p, it), f); }
+bool iter_divides(const Plan *p, Iter *it, int64_t f)
+{
+    return over_dims(it) && lin_multiple(p->l, iter_whole(p, it), f);
+}
 
 /* The inner part stands outside of the outer one, and may go beyond the end with it. */
 bool iter_is_nominal(const Plan *p, const Iter *it)
@@ -97,8 +99,7 @@ Expr *iter_nominal(const Plan *p, const Iter *it)
     if (n >= 0) return ix_int(l, n);
     switch (it->kind) {
     case IT_ROOT: return it->size ? it->size : lin_sub(l, low_expr(l, it->var->hi), low_expr(l, it->var->lo));
-    case IT_OUTER:
-        return ceil_div(l, iter_nominal(p, it->of), it->factor);
+    case IT_OUTER: return ceil_div(l, iter_nominal(p, it->of), it->factor);
     case IT_INNER: return ix_int(l, it->factor);
     case IT_FUSED: return ix_op(l, EX_MUL, iter_nominal(p, it->of), iter_nominal(p, it->with));
     }
@@ -138,7 +139,8 @@ Expr *emit_condition(Emit *e, bool reduction)
     return all;
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------------------------
+/* ---- loops
+ * ------------------------------------------------------------------------------------------------------------
  */
 static void nest(Emit *e, int pos);
 
@@ -156,10 +158,7 @@ static void inside(Emit *e, Iter *it, int pos)
 
 static const Iter *root_of(const Iter *it) { return it->kind == IT_ROOT ? it : root_of(it->of); }
 
-static int level_of(const Iter *it)
-{
-    return it->kind == IT_ROOT ? 0 : level_of(it->of) + (it->kind == IT_INNER);
-}
+static int level_of(const Iter *it) { return it->kind == IT_ROOT ? 0 : level_of(it->of) + (it->kind == IT_INNER); }
 
 static LoopKind kind_here(const Emit *e, const Iter *it)
 {
@@ -172,7 +171,8 @@ static bool single(Emit *e, Iter *it, Expr *extent, int pos)
 {
     int64_t n;
     int memo = e->l->memo.n;
-    if (!(ix_known(e->l, extent, &n) && n == 1 && it->how == LOOP_SERIAL && (it->kind != IT_ROOT || it->ext))) return false;
+    if (!(ix_known(e->l, extent, &n) && n == 1 && it->how == LOOP_SERIAL && (it->kind != IT_ROOT || it->ext)))
+        return false;
     it->at = ix_int(e->l, 0);
     it->trips = extent;
     inside(e, it, pos);
@@ -467,7 +467,8 @@ static void nest(Emit *e, int pos)
 
 void emit_nest_from(Emit *e, int pos) { nest(e, pos); }
 
-/* ---- definitions ------------------------------------------------------------------------------------------------------
+/* ---- definitions
+ * ------------------------------------------------------------------------------------------------------
  */
 void emit_def(Plan *p, PlanDef *d)
 {
@@ -508,8 +509,7 @@ static void whole_let(Lower *l, const PlanDef *p)
             laid_let(l, t, p->layout[o], shape, d->span);
             continue;
         }
-        l->store[t->id] =
-            low_buffer(l, t->name, t->type, t->rank ? SCOPE_LOCAL : SCOPE_REG, t->rank, shape, d->span);
+        l->store[t->id] = low_buffer(l, t->name, t->type, t->rank ? SCOPE_LOCAL : SCOPE_REG, t->rank, shape, d->span);
         l->dropped[t->id] = 0;
     }
 }

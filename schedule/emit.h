@@ -24,12 +24,12 @@ typedef struct Emit {
     int acc_at;  /* the accumulator is opened inside of so many loops; -1: there is none */
     int wait_at; /* the first reduction loop, when it is outside of the accumulator; else -1 */
     Tensor *acc, *where, *count;
-    int partials; /* under `ordered: P` */
-    bool waits;   /* partial results wait between iterations of outer reduction loops: */
-    bool in_result;                /* in the result, */
+    int partials;    /* under `ordered: P` */
+    bool waits;      /* partial results wait between iterations of outer reduction loops: */
+    bool in_result;  /* in the result, */
     Expr **wait_off; /* the pieces of cut extents that were open when these were made */
     Tensor *waiting, *waiting_at, *waiting_count; /* or here */
-    Pipe *pipe;   /* the innermost one that is open */
+    Pipe *pipe;                                   /* the innermost one that is open */
     Carry *carry; /* of the recurrence whose loop is open; NULL: its values go through memory */
 } Emit;
 
@@ -47,14 +47,14 @@ void acc_update(Emit *e);
 void acc_close(Emit *e);
 void acc_rescale(Emit *e);
 /* ---- emit_online.c: a maximum and a sum that go on from one iteration to the next */
-bool online_outer(const Emit *e); /* e->d is what the pass is over */
-bool online_inner(const Emit *e); /* e->d is the maximum or the sum */
-void online_begin(Emit *e);       /* before the pass: where they live */
+bool online_outer(const Emit *e);                /* e->d is what the pass is over */
+bool online_inner(const Emit *e);                /* e->d is the maximum or the sum */
+void online_begin(Emit *e);                      /* before the pass: where they live */
 void online_rescale(Emit *e, Iter *it, int pos); /* in an iteration, after they went on */
-Expr *online_scaled(Emit *e, Expr *v); /* v, summed up before this iteration */
-void online_went_on(Emit *e, Expr *now); /* the maximum, to now: by what all is scaled */
-/* ---- emit_rows.c: loops over places origin + lo … origin + hi - 1 of an iter. A fused one that goes by rows has a loop
- * over its outer part (again by rows, when that is fused) and one over the places in that row; no division is left
+Expr *online_scaled(Emit *e, Expr *v);           /* v, summed up before this iteration */
+void online_went_on(Emit *e, Expr *now);         /* the maximum, to now: by what all is scaled */
+/* ---- emit_rows.c: loops over places origin + lo … origin + hi - 1 of an iter. A fused one that goes by rows has a
+ * loop over its outer part (again by rows, when that is fused) and one over the places in that row; no division is left
  * inside. */
 enum { ROWS_PARTS = 6 };
 typedef struct Rows {
@@ -75,8 +75,9 @@ void rows_close_inner(Emit *e, Rows *r, LoopKind kind, int width);
 void rows_close_outer(Emit *e, Rows *r);
 /* By how many places of the last dimension the load moves from one value of v to the next; 0: not so. */
 int64_t rows_step(const Emit *e, const Expr *load, const Var *v);
-bool rows_may_turn(const Emit *e, Iter *it); /* all parts but the outermost are whole indices, and that is long enough */
-bool rows_single(const Emit *e, const Iter *it); /* of one place, whatever the sizes */
+bool rows_may_turn(const Emit *e,
+                   Iter *it); /* all parts but the outermost are whole indices, and that is long enough */
+bool rows_single(const Emit *e, const Iter *it);                   /* of one place, whatever the sizes */
 bool rows_joined(const Emit *e, const Expr *load, const Iter *it); /* a row continues where the one before it ended */
 /* ---- emit_carry.c */
 bool carry_open(Emit *e, int pos); /* before the loop at pos; false: not one whose values can be carried */

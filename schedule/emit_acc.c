@@ -8,10 +8,14 @@
  * pairwise at the end. */
 #include "schedule/emit.h"
 
-static DType acc_type(const Emit *e) { return e->d->accum_type != DT_NONE ? e->d->accum_type : (DType)e->d->r->body->type; }
+static DType acc_type(const Emit *e)
+{
+    return e->d->accum_type != DT_NONE ? e->d->accum_type : (DType)e->d->r->body->type;
+}
 static bool keeps_index(const Emit *e) { return e->d->r->op == RED_ARGMAX || e->d->r->op == RED_ARGMIN; }
 
-/* ---- places -----------------------------------------------------------------------------------------------------------
+/* ---- places
+ * -----------------------------------------------------------------------------------------------------------
  */
 /* The loops over the result inside of the first `from`, whose places a buffer has; lanes last, to lie side by side. */
 static int kept(const Emit *e, int from, Iter **it)
@@ -41,7 +45,8 @@ static Tensor *buffer_for(Emit *e, const char *name, DType t, int from, int64_t 
     return low_buffer(l, name, t, total <= 4096 ? SCOPE_REG : SCOPE_LOCAL, n, shape, e->d->w->def->span);
 }
 
-/* Places of a cut extent's pieces follow one another where these share the buffer, which then stands outside of them. */
+/* Places of a cut extent's pieces follow one another where these share the buffer, which then stands outside of them.
+ */
 static Expr **place_in(Emit *e, int from, Expr *more)
 {
     Lower *l = e->l;
@@ -49,7 +54,8 @@ static Expr **place_in(Emit *e, int from, Expr *more)
     int n = kept(e, from, it);
     Expr **ix = NEW_ARRAY(l->mem, Expr *, n + 2);
     for (int i = 0; i < n; i++)
-        ix[i] = it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
+        ix[i] =
+            it[i]->off && plan_index(e->d, it[i]->with) >= from ? ix_op(l, EX_ADD, it[i]->off, it[i]->at) : it[i]->at;
     ix[n] = more;
     return ix;
 }
@@ -79,15 +85,16 @@ static bool rectangular(const Emit *e)
 /* Terms are counted one by one to find the partial result that each goes to. */
 static bool numbered(const Emit *e) { return e->partials > 1 && !rectangular(e); }
 
-/* ---- partial results that wait ----------------------------------------------------------------------------------------
+/* ---- partial results that wait
+ * ----------------------------------------------------------------------------------------
  */
 bool plan_waits_in_result(const PlanDef *d, int partials)
 {
     const Def *def = d->w->def;
     DType t = d->accum_type != DT_NONE ? d->accum_type : (DType)d->r->body->type;
     bool index = d->r->op == RED_ARGMAX || d->r->op == RED_ARGMIN;
-    return d->w->rhs == d->red && def->out[0]->kind != TK_INOUT && def->nout == 1 && !index &&
-           t == def->out[0]->type && partials == 1;
+    return d->w->rhs == d->red && def->out[0]->kind != TK_INOUT && def->nout == 1 && !index && t == def->out[0]->type &&
+           partials == 1;
 }
 
 void acc_wait(Emit *e)
@@ -145,7 +152,8 @@ static Expr *read_waiting(Emit *e, Tensor *buf, Expr *part)
     return low_read(l, to, n, at, e->d->r->span);
 }
 
-/* ---- init ---------------------------------------------------------------------------------------------------------------
+/* ---- init
+ * ---------------------------------------------------------------------------------------------------------------
  */
 static void store_acc(Emit *e, Tensor *buf, Expr *part, Expr *v)
 {
@@ -170,7 +178,8 @@ static Expr *start_value(Emit *e, Tensor *waiting, Expr *part, Expr *identity)
     if (!e->waits) return identity;
     Expr *v = read_waiting(e, waiting, part);
     if (online_outer(e)) v = rescaled_waiting(e, v);
-    return te_node(e->l->op, EX_SELECT, (DType)identity->type, 3, (Expr *[]){at_end(e, false), identity, v}, e->d->r->span);
+    return te_node(e->l->op, EX_SELECT, (DType)identity->type, 3, (Expr *[]){at_end(e, false), identity, v},
+                   e->d->r->span);
 }
 
 /* The maximum, or the sum, as the last iteration of the pass left it. */
@@ -210,10 +219,12 @@ void acc_open(Emit *e)
         return;
     }
     store_acc(e, e->acc, NULL, start_value(e, e->waiting, NULL, identity));
-    if (keeps_index(e)) store_acc(e, e->where, NULL, start_value(e, e->waiting_at, NULL, te_int(l->op, DT_I32, -1, r->span)));
+    if (keeps_index(e))
+        store_acc(e, e->where, NULL, start_value(e, e->waiting_at, NULL, te_int(l->op, DT_I32, -1, r->span)));
 }
 
-/* ---- update -------------------------------------------------------------------------------------------------------------
+/* ---- update
+ * -------------------------------------------------------------------------------------------------------------
  */
 /* How many terms come before this one, where every range is the same for all iterations of the others. */
 static Expr *term_number(Emit *e)
@@ -260,7 +271,8 @@ void acc_update(Emit *e)
 
 void acc_rescale(Emit *e) { store_acc(e, e->acc, NULL, online_scaled(e, acc_read(e, e->acc, NULL))); }
 
-/* ---- finish -------------------------------------------------------------------------------------------------------------
+/* ---- finish
+ * -------------------------------------------------------------------------------------------------------------
  */
 static void combine_two(Emit *e, Expr *at, void *user)
 {
@@ -330,7 +342,8 @@ void acc_close(Emit *e)
     low_emit(l, tile_if(l->p, at_end(e, true), then, els, e->d->r->span));
 }
 
-/* ---- all three ------------------------------------------------------------------------------------------------------------
+/* ---- all three
+ * ------------------------------------------------------------------------------------------------------------
  */
 void acc_whole(Emit *e, int pos)
 {

@@ -12,8 +12,8 @@ enum { MOST_BACK = 4, MOST_READS = 4, MOST_PLACES = 16 };
 struct Carry {
     int n;
     Expr *load[MOST_READS];
-    int back[MOST_READS];      /* steps */
-    Tensor *reg[MOST_READS];   /* [back, places…]: 0 is the last step */
+    int back[MOST_READS];    /* steps */
+    Tensor *reg[MOST_READS]; /* [back, places…]: 0 is the last step */
     Tensor *now;
     int rank;
     Iter **place; /* the loops inside */
@@ -46,7 +46,8 @@ static bool reads_carry(const Lower *l, const Work *w, Carry *c)
     int64_t zero;
     const Def *d = w->def;
     *c = (Carry){0};
-    if (!d->seq || d->nout != 1 || w->snapshot || te_has_reduce(w->rhs) || te_type[d->out[0]->type].bits < 8) return false;
+    if (!d->seq || d->nout != 1 || w->snapshot || te_has_reduce(w->rhs) || te_type[d->out[0]->type].bits < 8)
+        return false;
     if (!ix_known(l, d->seq->lo, &zero) || zero != 0 || !ix_over_dims(d->seq->hi)) return false;
     return find_reads(l, w, w->rhs, arena_alloc(l->mem, (size_t)l->op->nexprs + 1), c) && c->n;
 }
@@ -63,7 +64,8 @@ static bool loops_fit(const Emit *e, int pos)
     const PlanDef *d = e->d;
     const Iter *t = d->loop.at[pos];
     int64_t all = 1, n;
-    if (d->in || t->kind != IT_ROOT || t->var != d->w->def->seq || t->how != LOOP_SERIAL || t->ext || t->lo) return false;
+    if (d->in || t->kind != IT_ROOT || t->var != d->w->def->seq || t->how != LOOP_SERIAL || t->ext || t->lo)
+        return false;
     for (int i = pos + 1; i < d->loop.n; i++) {
         if (d->loop.at[i]->how != LOOP_UNROLL || !ix_known(e->l, iter_nominal(e->p, d->loop.at[i]), &n)) return false;
         if (__builtin_mul_overflow(all, n, &all) || all > MOST_PLACES) return false;

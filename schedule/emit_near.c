@@ -2,7 +2,8 @@
  * what is read there (`stage`), and prefetches. Each covers the region that one iteration needs. */
 #include "schedule/emit.h"
 
-/* ---- reading what was moved -------------------------------------------------------------------------------------------
+/* ---- reading what was moved
+ * -------------------------------------------------------------------------------------------
  */
 static Expr *in_bounds(Lower *l, const Tensor *t, Expr *const *ix)
 {
@@ -73,7 +74,8 @@ Expr *view_read(Lower *l, const View *v, Expr *e, Expr *const *ix, Expr *other)
     return te_node(l->op, EX_SELECT, (DType)e->type, 3, (Expr *[]){in, r, other}, e->span);
 }
 
-/* ---- what each part reads ---------------------------------------------------------------------------------------------
+/* ---- what each part reads
+ * ---------------------------------------------------------------------------------------------
  */
 static bool read_here(const Emit *e, const Tensor *t)
 {
@@ -105,7 +107,8 @@ static bool needed(const Emit *e, const PlanDef *c)
     return false;
 }
 
-/* ---- producers ----------------------------------------------------------------------------------------------------------
+/* ---- producers
+ * ----------------------------------------------------------------------------------------------------------
  */
 static Iter *root_for(const PlanDef *d, const Var *v)
 {
@@ -205,7 +208,8 @@ void emit_producers(Emit *e, Iter *it)
     Region *g = NEW_ARRAY(e->l->mem, Region, p->n + 1);
     int n = 0;
     for (int i = 0; i < p->n; i++)
-        if (!p->def[i].w->gone && !p->def[i].w->unused && p->def[i].in == e->d && p->def[i].at == it && needed(e, &p->def[i]))
+        if (!p->def[i].w->gone && !p->def[i].w->unused && p->def[i].in == e->d && p->def[i].at == it &&
+            needed(e, &p->def[i]))
             here[n++] = &p->def[i];
     for (int i = n - 1; i >= 0; i--) g[i] = near_cover(e, it, here[i]); /* what the later ones need of the earlier */
     for (int i = 0; i < n; i++) {
@@ -218,7 +222,8 @@ void emit_producers(Emit *e, Iter *it)
     for (int i = 0; i < n; i++) near_uncover(here[i]);
 }
 
-/* ---- copies ---------------------------------------------------------------------------------------------------------------
+/* ---- copies
+ * ---------------------------------------------------------------------------------------------------------------
  */
 static Expr *find_load(Expr *e, const Tensor *t, char *seen)
 {
@@ -238,9 +243,13 @@ static LoopKind copy_kind(const Emit *e, bool outermost)
     return outermost && e->l->threads > 1 && !e->l->in_parallel && !e->l->in_lanes ? LOOP_PARALLEL : LOOP_SERIAL;
 }
 
-static int copy_width(const Lower *l, const Tensor *t) { return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2; }
+static int copy_width(const Lower *l, const Tensor *t)
+{
+    return target_lanes(l->target, te_type[t->type].bits >= 64 ? 8 : 4) * 2;
+}
 
-/* A copy for guarded reads that all give the same outside of the tensor holds that too, and is then read as it stands. */
+/* A copy for guarded reads that all give the same outside of the tensor holds that too, and is then read as it stands.
+ */
 static bool hold_outside(Lower *l, const PlanStage *s, Region *g)
 {
     if (!g->other || (s->t->kind == TK_LET && !l->store[s->t->id])) return false;
@@ -258,7 +267,8 @@ static void copy_plain(Emit *e, const PlanStage *s, const Region *g, const View 
     Loop *lp = NEW_ARRAY(l->mem, Loop, t->rank + 1);
     Expr **from = NEW_ARRAY(l->mem, Expr *, t->rank + 1), **to = NEW_ARRAY(l->mem, Expr *, t->rank + 1);
     for (int i = 0; i < t->rank; i++) {
-        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), lin_sub(l, g->to[i], g->from[i]), at);
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", t->name, i), ix_int(l, 0), lin_sub(l, g->to[i], g->from[i]),
+                 at);
         from[i] = ix_op(l, EX_ADD, g->from[i], ix_var(l, lp[i].var));
         to[i] = lin_sub(l, from[i], g->lo[i]);
     }
@@ -301,8 +311,8 @@ static bool near(const Emit *e, const View *v, const Iter *it, int64_t most)
 
 static bool consecutive(const Emit *e, const View *v, const Iter *it) { return near(e, v, it, 1); }
 
-/* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1: none.
- * Blocks are then read along the one and stored along the other. */
+/* The index over which a pack's elements are consecutive in the tensor, when they are not so over its last one; -1:
+ * none. Blocks are then read along the one and stored along the other. */
 static int turned(const Emit *e, const View *v)
 {
     int last = v->nix - 1, bits = te_type[v->buf->type].bits;
@@ -319,15 +329,15 @@ static bool by_rows(const Emit *e, const View *v, int i)
     return v->ix[i]->kind == IT_FUSED && !rows_joined(e, v->load, v->ix[i]);
 }
 
-typedef struct PackLoops { /* of one panel */
-    Expr *panel, *base; /* its number; places before it */
-    Expr **lo, **hi;    /* by index of the pack, from its origin */
+typedef struct PackLoops {            /* of one panel */
+    Expr *panel, *base;               /* its number; places before it */
+    Expr **lo, **hi;                  /* by index of the pack, from its origin */
     int lanes_over, width, innermost; /* width 0: no lanes */
     bool unrolled;                    /* all of them, in lanes over panels */
 } PackLoops;
 
-/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of the
- * last index stand around all. */
+/* for the indices in the order of the pack, `innermost` and the last one's places innermost: the copy itself. Rows of
+ * the last index stand around all. */
 static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
 {
     Lower *l = e->l;
@@ -342,7 +352,8 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
         bool apart = c->innermost >= 0 && i == last; /* each place is a row of the block */
         rows[i] = (Rows){.it = v->ix[i], .origin = origin, .lo = c->lo[i], .hi = c->hi[i], .at = at};
         rows[i].by_rows = !apart && by_rows(e, v, i);
-        rows[i].turned = rows[i].by_rows && i != last && c->width > 0 && c->lanes_over == last && rows_may_turn(e, v->ix[i]);
+        rows[i].turned =
+            rows[i].by_rows && i != last && c->width > 0 && c->lanes_over == last && rows_may_turn(e, v->ix[i]);
     }
     rows_outer(e, &rows[last]);
     for (int i = 0; i < n; i++) {
@@ -363,7 +374,11 @@ static void copy_panel(Emit *e, View *v, const PackLoops *c, Span at)
     for (int i = last; i >= 0; i--) {
         bool lanes = c->width && order[i] == c->lanes_over, apart = c->innermost >= 0 && c->width && order[i] == last;
         apart |= c->unrolled;
-        rows_close_inner(e, &rows[order[i]], lanes ? LOOP_VECTOR : apart ? LOOP_UNROLL : LOOP_SERIAL, lanes ? c->width : 0);
+        rows_close_inner(e, &rows[order[i]],
+                         lanes   ? LOOP_VECTOR
+                         : apart ? LOOP_UNROLL
+                                 : LOOP_SERIAL,
+                         lanes ? c->width : 0);
         if (i != last) rows_close_outer(e, &rows[order[i]]);
     }
     rows_close_outer(e, &rows[last]);
@@ -406,7 +421,8 @@ static Expr *copy_pairs(Emit *e, View *v, Expr **len, Span at)
     Lower *l = e->l;
     int64_t m, known;
     Expr *zero = ix_int(l, 0);
-    if (v->nix != 2 || v->factor[1] != 2 || v->factor[0] != 1 || l->in_lanes || te_type[v->buf->type].bits != 16) return zero;
+    if (v->nix != 2 || v->factor[1] != 2 || v->factor[0] != 1 || l->in_lanes || te_type[v->buf->type].bits != 16)
+        return zero;
     if (!consecutive(e, v, v->ix[1]) || by_rows(e, v, 0) || by_rows(e, v, 1)) return zero;
     if (!ix_known(l, v->buf->shape[v->slot ? 2 : 1], &m) || m < LEAST || m > MOST) return zero;
     Expr *w = ix_int(l, PANELS), *blocks = ix_op(l, EX_MUL, ix_op(l, EX_DIV, len[1], ix_int(l, 2 * PANELS)), w);
@@ -418,7 +434,12 @@ static Expr *copy_pairs(Emit *e, View *v, Expr **len, Span at)
     Loop panel;
     low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[1]->name), zero, blocks, at);
     Expr *number = ix_var(l, panel.var), *lo[2] = {zero, zero}, *hi[2] = {ix_int(l, m), ix_int(l, 2)};
-    PackLoops c = {.panel = number, .base = ix_op(l, EX_MUL, number, ix_int(l, 2)), .lo = lo, .hi = hi, .innermost = -1, .unrolled = true};
+    PackLoops c = {.panel = number,
+                   .base = ix_op(l, EX_MUL, number, ix_int(l, 2)),
+                   .lo = lo,
+                   .hi = hi,
+                   .innermost = -1,
+                   .unrolled = true};
     copy_panel(e, v, &c, at);
     low_loop_end(l, &panel, 1, LOOP_VECTOR, PANELS, NULL, 0);
     if (sure) return blocks;
@@ -434,7 +455,8 @@ static void copy_pack(Emit *e, View *v, Expr **len, Span at)
     int n = v->nix, last = n - 1, over = turned(e, v);
     Loop panel;
     Expr *f = ix_int(l, v->factor[last]), *one = ix_int(l, 1);
-    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1), **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
+    Expr **was = NEW_ARRAY(l->mem, Expr *, n + 1), **lo = NEW_ARRAY(l->mem, Expr *, n + 1),
+         **hi = NEW_ARRAY(l->mem, Expr *, n + 1);
     for (int i = 0; i < n; i++) was[i] = v->ix[i]->at;
     Expr *first = copy_pairs(e, v, len, at);
     low_loop(l, &panel, arena_printf(l->mem, "%sp", v->ix[last]->name), first,
@@ -528,7 +550,11 @@ static Tensor *stage_packed(Emit *e, const PlanStage *s, const Slot *slot)
     Lower *l = e->l;
     const SchedLayout *y = &s->from->layout;
     View *v = NEW(l->mem, View);
-    *v = (View){.of = s->t, .p = e->p, .nix = y->n, .factor = s->factor, .ix = NEW_ARRAY(l->mem, Iter *, y->n + 1),
+    *v = (View){.of = s->t,
+                .p = e->p,
+                .nix = y->n,
+                .factor = s->factor,
+                .ix = NEW_ARRAY(l->mem, Iter *, y->n + 1),
                 .origin = NEW_ARRAY(l->mem, Expr *, y->n + 1)};
     v->load = find_load(e->d->w->rhs, s->t, arena_alloc(l->mem, (size_t)l->op->nexprs + 1));
     Expr **len = NEW_ARRAY(l->mem, Expr *, y->n + 1), **shape = NEW_ARRAY(l->mem, Expr *, 2 * y->n + 1);
@@ -542,7 +568,8 @@ static Tensor *stage_packed(Emit *e, const PlanStage *s, const Slot *slot)
         len[i] = lin_sub(l, g.to, g.from);
         if (s->copy) from[i] = ix_op(l, EX_ADD, root_low(l, v->ix[i]), g.from);
         size[i] = g.size;
-        shape[y->n - 1 - i] = ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
+        shape[y->n - 1 - i] =
+            ix_op(l, EX_DIV, ix_op(l, EX_ADD, g.size, ix_int(l, v->factor[i] - 1)), ix_int(l, v->factor[i]));
     }
     rank = y->n;
     for (int i = 0; i < y->n; i++)
@@ -575,7 +602,8 @@ static Expr **row_size(Lower *l, const PlanStage *s, const Region *g)
         size[last] = ix_op(l, EX_ADD, size[last], ix_int(l, s->factor[0]));
         return size;
     }
-    Expr *line = ix_int(l, s->factor[0] * 8 / bits), *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
+    Expr *line = ix_int(l, s->factor[0] * 8 / bits),
+         *up = ix_op(l, EX_ADD, size[last], ix_op(l, EX_SUB, line, ix_int(l, 1)));
     size[last] = ix_op(l, EX_MUL, ix_op(l, EX_DIV, up, line), line);
     return size;
 }
@@ -605,7 +633,10 @@ static Tensor *stage_plain(Emit *e, const PlanStage *s, const Slot *slot)
     Region g = region_of(e->p, e->d, s->at, s->t);
     View *v = NEW(l->mem, View);
     Expr *other = hold_outside(l, s, &g) ? low_expr(l, g.other) : NULL;
-    *v = (View){.of = s->t, .origin = g.lo, .held = arena_dup(l->mem, &g, sizeof g), .padded = other,
+    *v = (View){.of = s->t,
+                .origin = g.lo,
+                .held = arena_dup(l->mem, &g, sizeof g),
+                .padded = other,
                 .layout = s->copy ? s->copy->layout[0] : NULL};
     Expr **size = row_size(l, s, &g), **shape = v->layout ? layout_shape(l, v->layout, size) : size;
     v->buf = slots(e, slot, s->name ? s->name : s->t->name, (DType)s->t->type, scope_for(l, s->scope, s->t->rank, size),
@@ -657,7 +688,8 @@ void pipe_open(Emit *e, Iter *it, Expr *trips)
     pipe_copies(e, p, ix_int(l, 0), ix_int(l, 0), STAGE_ALLOC);
     Loop lp;
     Expr *ahead = ix_int(l, it->stages - 1);
-    low_loop(l, &lp, arena_printf(l->mem, "%s_ahead", it->name), ix_int(l, 0), ix_op(l, EX_MIN, ahead, trips), it->piped);
+    low_loop(l, &lp, arena_printf(l->mem, "%s_ahead", it->name), ix_int(l, 0), ix_op(l, EX_MIN, ahead, trips),
+             it->piped);
     Expr *at = ix_var(l, lp.var);
     low_limited(l, at, it->stages - 2);
     pipe_copies(e, p, at, at, STAGE_COPY);
@@ -679,7 +711,8 @@ static void pipe_step(Emit *e, Pipe *p)
     low_open(l, &n);
     pipe_copies(e, p, next, ix_op(l, EX_MOD, next, count), STAGE_COPY);
     Block b = low_close(l, &n);
-    low_emit(l, tile_if(l->p, te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){next, it->trips}, it->piped), b, (Block){0}, it->piped));
+    low_emit(l, tile_if(l->p, te_node(l->op, EX_LT, DT_U1, 2, (Expr *[]){next, it->trips}, it->piped), b, (Block){0},
+                        it->piped));
     pipe_copies(e, p, it->at, ix_op(l, EX_MOD, it->at, count), STAGE_SEE);
 }
 
@@ -694,7 +727,8 @@ void emit_copies(Emit *e, Iter *it)
         if (staged_here(e, i, it)) stage_one(e, &e->d->stage.at[i], &alone);
 }
 
-/* ---- prefetches -----------------------------------------------------------------------------------------------------------
+/* ---- prefetches
+ * -----------------------------------------------------------------------------------------------------------
  */
 enum { LINE = 64, FEW = 16 };
 
@@ -742,7 +776,8 @@ static void fetch_tile(Emit *e, const PlanFetch *f)
     for (int i = first; i < d->loop.n; i++)
         if (!d->loop.at[i]->reduces) open[n++] = d->loop.at[i];
     for (int i = 0; i < n; i++) {
-        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), iter_nominal(e->p, open[i]), f->from->span);
+        low_loop(l, &lp[i], arena_printf(l->mem, "%s_%d", f->t->name, i), ix_int(l, 0), iter_nominal(e->p, open[i]),
+                 f->from->span);
         open[i]->at = ix_var(l, lp[i].var);
     }
     bind_all(e);
@@ -779,5 +814,6 @@ static void fetch(Emit *e, const PlanFetch *f)
 void emit_fetches(Emit *e, Iter *it)
 {
     for (int i = 0; i < e->d->fetch.n; i++)
-        if (e->d->fetch.at[i].at == it && (e->part == PART_WHOLE || e->part == PART_UPDATE)) fetch(e, &e->d->fetch.at[i]);
+        if (e->d->fetch.at[i].at == it && (e->part == PART_WHOLE || e->part == PART_UPDATE))
+            fetch(e, &e->d->fetch.at[i]);
 }

@@ -42,7 +42,8 @@ void online_begin(Emit *e)
     Region *g = NEW_ARRAY(e->l->mem, Region, p->n + 1);
     int n = 0;
     for (int i = 0; i < p->n; i++)
-        if (!p->def[i].w->gone && !p->def[i].w->unused && p->def[i].in == e->d && p->def[i].at == o->at) here[n++] = &p->def[i];
+        if (!p->def[i].w->gone && !p->def[i].w->unused && p->def[i].in == e->d && p->def[i].at == o->at)
+            here[n++] = &p->def[i];
     for (int i = n - 1; i >= 0; i--) g[i] = near_cover(e, o->at, here[i]);
     for (int i = 0; i < n; i++) {
         const Def *d = here[i]->w->def;

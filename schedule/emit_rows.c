@@ -1,12 +1,12 @@
-/* emit_rows: loops over a stretch of a fused iter, row by row. Its parts are then known as they are counted, and the places
- * of one row follow each other in the tensor, as vectors want them. */
+/* emit_rows: loops over a stretch of a fused iter, row by row. Its parts are then known as they are counted, and the
+ * places of one row follow each other in the tensor, as vectors want them. */
 #include "schedule/emit.h"
 
 bool rows_single(const Emit *e, const Iter *it)
 {
     int64_t n;
-    return it->kind == IT_ROOT && ix_known(e->l, lin_sub(e->l, low_expr(e->l, it->var->hi), low_expr(e->l, it->var->lo)), &n) &&
-           n == 1;
+    return it->kind == IT_ROOT &&
+           ix_known(e->l, lin_sub(e->l, low_expr(e->l, it->var->hi), low_expr(e->l, it->var->lo)), &n) && n == 1;
 }
 
 /* The load's indices with the definition's variables standing for themselves, those of one place for that. */
@@ -71,7 +71,8 @@ static bool whole_dims(const Emit *e, const Expr *load, const Iter *it, bool inn
     }
     int a, b, c, d;
     if (it->kind == IT_FUSED && rows_single(e, it->with)) return whole_dims(e, load, it->of, inner, first, last);
-    if (it->kind != IT_FUSED || !whole_dims(e, load, it->of, inner, &a, &b) || !whole_dims(e, load, it->with, true, &c, &d))
+    if (it->kind != IT_FUSED || !whole_dims(e, load, it->of, inner, &a, &b) ||
+        !whole_dims(e, load, it->with, true, &c, &d))
         return false;
     *first = a;
     *last = d;
@@ -128,7 +129,8 @@ static void turned_inner(Emit *e, Rows *r)
     while (first->kind == IT_FUSED) first = first->of;
     Expr *n = r->places, *up = lin_sub(l, lin_sub(l, n, ix_int(l, 1)), r->value);
     Expr *from = ix_op(l, EX_ADD, r->origin, r->lo), *to = ix_op(l, EX_ADD, r->origin, r->hi);
-    low_loop(l, &r->loop, first->name, ix_op(l, EX_DIV, ix_op(l, EX_ADD, from, up), n), ix_op(l, EX_DIV, ix_op(l, EX_ADD, to, up), n), r->at);
+    low_loop(l, &r->loop, first->name, ix_op(l, EX_DIV, ix_op(l, EX_ADD, from, up), n),
+             ix_op(l, EX_DIV, ix_op(l, EX_ADD, to, up), n), r->at);
     first->at = ix_var(l, r->loop.var);
     for (Iter *it = r->it; it->kind == IT_FUSED; it = it->of) it->at = NULL;
     r->it->at = ix_op(l, EX_ADD, ix_op(l, EX_MUL, first->at, n), r->value);
@@ -153,7 +155,10 @@ void rows_outer(Emit *e, Rows *r)
     Expr *from = ix_op(l, EX_ADD, r->origin, r->lo), *to = ix_op(l, EX_ADD, r->origin, r->hi);
     Expr *last = ix_op(l, EX_DIV, ix_op(l, EX_ADD, to, lin_sub(l, n, ix_int(l, 1))), n);
     r->outer = NEW(l->mem, Rows);
-    *r->outer = (Rows){.it = r->it->of, .origin = zero, .lo = ix_known(l, from, &known) && known == 0 ? zero : ix_op(l, EX_DIV, from, n), .at = r->at};
+    *r->outer = (Rows){.it = r->it->of,
+                       .origin = zero,
+                       .lo = ix_known(l, from, &known) && known == 0 ? zero : ix_op(l, EX_DIV, from, n),
+                       .at = r->at};
     r->outer->hi = ix_op(l, EX_MIN, iter_extent(e->p, r->it->of), last);
     r->outer->by_rows = r->it->of->kind == IT_FUSED;
     rows_outer(e, r->outer);

@@ -191,7 +191,8 @@ static bool should_inline(Lower *l, int i)
             if (w->depth + l->work[k].depth > DEEP) return false;
             if (u.at[n].in_range || u.at[n].load->load.other || u.at[n].load->flag == LOAD_GATHER) return false;
             /* What takes long is computed once: by one reader, for each of its iterations. */
-            if (!cheap && (u.at[n].depth || (reader >= 0 && reader != k) || !fuse_at_own_place(&l->work[k], u.at[n].load)))
+            if (!cheap &&
+                (u.at[n].depth || (reader >= 0 && reader != k) || !fuse_at_own_place(&l->work[k], u.at[n].load)))
                 return false;
             if (reduces && te_has_reduce(l->work[k].rhs)) return false;
             reader = k;

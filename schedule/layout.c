@@ -192,7 +192,8 @@ static void keep_ones(const Lower *l, const Tensor *t, PlanLayout *y)
     int64_t n;
     for (int dim = 0; dim < t->rank; dim++) {
         bool whole = !(ix_known(l, t->shape[dim], &n) && n == 1);
-        for (int i = 0; i < y->n && !whole; i++) whole = y->digit[i].dim == dim && y->digit[i].div == 1 && !y->digit[i].mod;
+        for (int i = 0; i < y->n && !whole; i++)
+            whole = y->digit[i].dim == dim && y->digit[i].div == 1 && !y->digit[i].mod;
         if (!whole) y->digit[y->n++] = (LayoutDigit){.dim = dim, .div = 1};
     }
 }

@@ -1,12 +1,13 @@
-/* legal: what a statement may do. Index notation leaves few dependences: a definition's instances are independent of one
- * another except for the terms of a reduction, which meet in one accumulator, and a recurrence (`seq`), whose instances
- * read earlier ones (depend.c). Here is what loops may do: their order, lanes, threads, registers; legal_near.c has
- * producers and copies. */
+/* legal: what a statement may do. Index notation leaves few dependences: a definition's instances are independent of
+ * one another except for the terms of a reduction, which meet in one accumulator, and a recurrence (`seq`), whose
+ * instances read earlier ones (depend.c). Here is what loops may do: their order, lanes, threads, registers;
+ * legal_near.c has producers and copies. */
 #include "schedule/legal.h"
 
 #include <string.h>
 
-/* ---- what depends on what ---------------------------------------------------------------------------------------------
+/* ---- what depends on what
+ * ---------------------------------------------------------------------------------------------
  */
 bool legal_part_of(const Iter *it, const Iter *root)
 {
@@ -64,7 +65,8 @@ bool legal_refuse(Apply *a, DiagCode code, Span at, const char *what, Reason r)
     return !r.why || report(a, diag_error(a->diags, code, at, what, r.why), &r);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------------
+/* ---- names
+ * -------------------------------------------------------------------------------------------------------------
  */
 typedef struct Named {
     const char *what; /* NULL: nothing */
@@ -78,7 +80,8 @@ static Named named(const Plan *p, const char *name)
     if (d) return (Named){"a definition", d->w->def->span};
     for (int i = 0; i < p->n; i++) /* the second result of a topk */
         for (int o = 0; o < p->def[i].w->def->nout; o++)
-            if (ir_streq(p->def[i].w->def->out[o]->name, name)) return (Named){"a tensor", p->def[i].w->def->out[o]->span};
+            if (ir_streq(p->def[i].w->def->out[o]->name, name))
+                return (Named){"a tensor", p->def[i].w->def->out[o]->span};
     for (int i = 0; i < op->nparams; i++)
         if (ir_streq(op->tensor[i]->name, name)) return (Named){"a tensor", op->tensor[i]->span};
     for (int i = 0; i < op->ndims; i++)
@@ -97,7 +100,8 @@ bool legal_name(Apply *a, DiagCode code, const AstName *name, const char *of)
     return legal_refuse(a, code, name->span, of, r);
 }
 
-/* ---- order --------------------------------------------------------------------------------------------------------------
+/* ---- order
+ * --------------------------------------------------------------------------------------------------------------
  */
 /* The parts of `it` in the order in which they go through it one by one. */
 static int natural(const Iter *it, const Iter **out, int n)
@@ -130,10 +134,7 @@ static bool keeps(const Iter *const *want, int n, Iter *const *order, int loops,
     return true;
 }
 
-static bool in_order(const PlanDef *d)
-{
-    return d->r && !red_exact(d->r->op, (DType)d->r->body->type);
-}
+static bool in_order(const PlanDef *d) { return d->r && !red_exact(d->r->op, (DType)d->r->body->type); }
 
 static bool terms_in_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code)
 {
@@ -143,9 +144,11 @@ static bool terms_in_order(Apply *a, const PlanDef *d, Iter *const *order, DiagC
     for (int i = 0; i < d->nroots; i++)
         if (d->root[i]->reduces) n = natural(d->root[i], want, n);
     if (keeps(want, n, order, d->loop.n, &x, &y)) return true;
-    Diag *e = diag_error(a->diags, code, a->now->span,
-                         arena_printf(a->p->l->mem, "under `ordered` the terms of a sum enter in their order, and `%s` inside of `%s` changes it",
-                                      y->name, x->name));
+    Diag *e = diag_error(
+        a->diags, code, a->now->span,
+        arena_printf(a->p->l->mem,
+                     "under `ordered` the terms of a sum enter in their order, and `%s` inside of `%s` changes it",
+                     y->name, x->name));
     diag_note(a->diags, e, d->r->span, "this is the reduction");
     diag_help(a->diags, e, "`--numerics fast` allows any order");
     return false;
@@ -160,7 +163,8 @@ static Reason carried(Apply *a, const PlanDef *d, const Carried *c, const char *
     for (int i = 0; i < 2 && c->placed && c->reader; i++)
         at[i] = arena_printf(mem, " (%s = %lld)", c->name, (long long)c->at[i]);
     if (!c->reader)
-        r.why = arena_printf(mem, "`%s` may read there what another iteration of `%s` writes", d->w->def->name, c->name);
+        r.why =
+            arena_printf(mem, "`%s` may read there what another iteration of `%s` writes", d->w->def->name, c->name);
     else
         r.why = arena_printf(mem, "`%s`%s reads `%s`%s%s", c->reader, at[1], c->writer, at[0], reverse);
     return r;
@@ -176,14 +180,18 @@ static bool recurrence_in_order(Apply *a, const PlanDef *d, Iter *const *order, 
         Carried c = depend_carried(a, d, order, i, true);
         if (!c.is) continue;
         Reason r = carried(a, d, &c, ", which it would be computed before");
-        r.help = arena_printf(a->p->l->mem, "`%s` must stand outside of `%s`, part by part in its order", s->name, order[i]->name);
-        if (legal_part_of(order[i], s)) r.help = arena_printf(a->p->l->mem, "the parts of `%s` must stand in its order, outer ones first", s->name);
+        r.help = arena_printf(a->p->l->mem, "`%s` must stand outside of `%s`, part by part in its order", s->name,
+                              order[i]->name);
+        if (legal_part_of(order[i], s))
+            r.help = arena_printf(a->p->l->mem, "the parts of `%s` must stand in its order, outer ones first", s->name);
         return report(a, diag_error(a->diags, code, a->now->span, r.why), &r);
     }
     for (int i = 0; i < last; i++)
         if (order[i]->reduces) {
-            Reason r = legal_because(arena_printf(a->p->l->mem, "the sum over `%s` must be complete before the next `%s` reads it",
-                                            order[i]->name, s->name), d->r->span, "this is the sum");
+            Reason r = legal_because(arena_printf(a->p->l->mem,
+                                                  "the sum over `%s` must be complete before the next `%s` reads it",
+                                                  order[i]->name, s->name),
+                                     d->r->span, "this is the sum");
             Loads f = legal_find(a, d->w->rhs, d->w->def->out[0]);
             if (f.at.n) r.note[1].at = f.at.at[0]->span, r.note[1].text = "which is read here";
             r.help = arena_printf(a->p->l->mem, "`%s` must stand inside of `%s`", order[i]->name, order[last]->name);
@@ -206,7 +214,8 @@ static bool ranges_inside(Apply *a, const PlanDef *d, Iter *const *order, DiagCo
             }
             if (last < first) continue;
             Diag *e = diag_error(a->diags, code, a->now->span,
-                                 arena_printf(a->p->l->mem, "the range of `%s` depends on `%s`, so `%s` must stand inside of `%s`",
+                                 arena_printf(a->p->l->mem,
+                                              "the range of `%s` depends on `%s`, so `%s` must stand inside of `%s`",
                                               x->name, y->name, order[first]->name, order[last]->name));
             diag_note(a->diags, e, x->var->span, "its range is given here");
             return false;
@@ -221,12 +230,15 @@ bool legal_order(Apply *a, const PlanDef *d, Iter *const *order, DiagCode code)
         if (order[i]->how == LOOP_VECTOR) lanes = i;
     for (int i = lanes + 1; lanes >= 0 && i < d->loop.n; i++)
         if (order[i]->how == LOOP_PARALLEL) {
-            Reason r = legal_because(arena_printf(a->p->l->mem, "`%s` runs in parallel and cannot stand inside of `%s`, which runs in lanes",
-                                            order[i]->name, order[lanes]->name), order[i]->told, "the one was said here");
+            Reason r = legal_because(
+                arena_printf(a->p->l->mem, "`%s` runs in parallel and cannot stand inside of `%s`, which runs in lanes",
+                             order[i]->name, order[lanes]->name),
+                order[i]->told, "the one was said here");
             r.note[1].at = order[lanes]->told, r.note[1].text = "and the other here";
             return report(a, diag_error(a->diags, code, a->now->span, r.why), &r);
         }
-    return terms_in_order(a, d, order, code) && recurrence_in_order(a, d, order, code) && ranges_inside(a, d, order, code);
+    return terms_in_order(a, d, order, code) && recurrence_in_order(a, d, order, code) &&
+           ranges_inside(a, d, order, code);
 }
 
 /* Does the range of an index that inner is a part of mention one that outer is a part of? */
@@ -235,7 +247,8 @@ static bool depends(const PlanDef *d, const Iter *inner, const Iter *outer)
     for (int x = 0; x < d->nroots; x++)
         for (int y = 0; y < d->nroots; y++)
             if (legal_part_of(inner, d->root[x]) && legal_part_of(outer, d->root[y]) &&
-                (te_uses_var(d->root[x]->var->lo, d->root[y]->var) || te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
+                (te_uses_var(d->root[x]->var->lo, d->root[y]->var) ||
+                 te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
                 return true;
     return false;
 }
@@ -250,7 +263,8 @@ static bool even(Apply *a, const PlanDef *d, const Iter *it)
     case IT_OUTER: return even(a, d, it->of);
     case IT_INNER:
         n = iter_most(a->p, it->of);
-        return !d->in && even(a, d, it->of) && (n < 0 ? iter_divides(a->p, it->of, it->factor) : n > 0 && n % it->factor == 0);
+        return !d->in && even(a, d, it->of) &&
+               (n < 0 ? iter_divides(a->p, it->of, it->factor) : n > 0 && n % it->factor == 0);
     case IT_FUSED: return even(a, d, it->of) && even(a, d, it->with);
     }
     return false;
@@ -288,13 +302,17 @@ bool legal_fuse(Apply *a, const PlanDef *d, const Iter *outer, const Iter *inner
     if (!why) why = stands_in(a, d, inner);
     if (!why) return true;
     Diag *e = diag_error(a->diags, D_S108_FUSE, a->now->span, outer->name, inner->name, why);
-    if (told) diag_note(a->diags, e, told->told, "`%s` was told so here", told->name);
-    else if (split) diag_note(a->diags, e, inner->span, "`%s` was cut here", inner->name);
-    else diag_note(a->diags, e, d->w->def->span, "they are loops of this definition");
+    if (told)
+        diag_note(a->diags, e, told->told, "`%s` was told so here", told->name);
+    else if (split)
+        diag_note(a->diags, e, inner->span, "`%s` was cut here", inner->name);
+    else
+        diag_note(a->diags, e, d->w->def->span, "they are loops of this definition");
     return false;
 }
 
-/* ---- lanes and threads --------------------------------------------------------------------------------------------------
+/* ---- lanes and threads
+ * --------------------------------------------------------------------------------------------------
  */
 static const char *meets(Apply *a, const PlanDef *d, const Iter *it)
 {
@@ -333,7 +351,8 @@ static bool shares_bytes(Apply *a, const PlanDef *d, const Iter *it)
     for (int i = 0; i < d->nroots; i++)
         if (d->root[i]->var == d->w->ix[d->w->nix - 1]) last = d->root[i];
     if (!last || !legal_part_of(it, last)) return false;
-    return it->kind != IT_OUTER || it->of != last || it->factor % 2 || d->in || !ix_known(a->p->l, last->var->lo, &lo) || lo % 2;
+    return it->kind != IT_OUTER || it->of != last || it->factor % 2 || d->in ||
+           !ix_known(a->p->l, last->var->lo, &lo) || lo % 2;
 }
 
 static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
@@ -349,11 +368,13 @@ static Reason not_parallel(Apply *a, const PlanDef *d, const Iter *it)
     if (r.why) return r;
     if (shares_bytes(a, d, it)) {
         r = legal_because("neighbours share a byte", d->w->def->span, "both are written here");
-        r.help = d->copies ? "leave the copy to one thread" : "split it by an even number, and run the outer part in parallel";
+        r.help = d->copies ? "leave the copy to one thread"
+                           : "split it by an even number, and run the outer part in parallel";
         return r;
     }
     if ((x = lanes_outside(d, it)))
-        return legal_because(arena_printf(a->p->l->mem, "`%s`, outside of it, runs in lanes", x->name), x->told, "which was said here");
+        return legal_because(arena_printf(a->p->l->mem, "`%s`, outside of it, runs in lanes", x->name), x->told,
+                             "which was said here");
     return (Reason){0};
 }
 
@@ -369,7 +390,8 @@ static const Iter *uneven(const PlanDef *d, const Iter *it)
         for (int x = 0; x < d->nroots; x++)
             for (int y = 0; y < d->nroots; y++)
                 if (legal_part_of(d->loop.at[i], d->root[x]) && legal_part_of(it, d->root[y]) &&
-                    (te_uses_var(d->root[x]->var->lo, d->root[y]->var) || te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
+                    (te_uses_var(d->root[x]->var->lo, d->root[y]->var) ||
+                     te_uses_var(d->root[x]->var->hi, d->root[y]->var)))
                     return d->loop.at[i];
     return NULL;
 }
@@ -390,7 +412,7 @@ static bool hidden_uneven(const Expr *e, const PlanDef *d, const Iter *it)
         for (int i = 0; i < e->red->nvars; i++)
             for (int x = 0; x < d->nroots; x++)
                 if (legal_part_of(it, d->root[x]) && (te_uses_var(e->red->var[i]->lo, d->root[x]->var) ||
-                                                te_uses_var(e->red->var[i]->hi, d->root[x]->var)))
+                                                      te_uses_var(e->red->var[i]->hi, d->root[x]->var)))
                     return true;
     for (int i = 0; i < te_nchildren(e); i++)
         if (te_has_reduce(te_child(e, i)) && hidden_uneven(te_child(e, i), d, it)) return true;
@@ -415,7 +437,8 @@ const Iter *legal_lanes_around(const PlanDef *d)
 const PlanDef *legal_computed_inside(const Plan *p, const PlanDef *d, const Iter *it)
 {
     for (int i = 0; i < p->n; i++)
-        if (!p->def[i].w->gone && p->def[i].in == d && plan_index(d, p->def[i].at) >= plan_index(d, it)) return &p->def[i];
+        if (!p->def[i].w->gone && p->def[i].in == d && plan_index(d, p->def[i].at) >= plan_index(d, it))
+            return &p->def[i];
     return NULL;
 }
 
@@ -428,35 +451,45 @@ static Reason not_lanes(Apply *a, const PlanDef *d, const Iter *it)
     Reason r = reads_another(a, d, it);
     if (r.why) return r;
     if (it->reduces && in_order(d) && a->p->l->num.ordered) {
-        r = legal_because("lanes are partial results, which add up in another order than `ordered` asks for", d->r->span, "this is the reduction");
+        r = legal_because("lanes are partial results, which add up in another order than `ordered` asks for",
+                          d->r->span, "this is the reduction");
         r.help = "`--numerics fast` allows it";
         return r;
     }
     if (it->reduces && plan_index(d, it) < plan_accumulator(d)) {
-        r = legal_because("it is a loop of the reduction around its accumulator, where partial results of all lanes would meet",
-                    d->r->span, "this is the reduction");
+        r = legal_because(
+            "it is a loop of the reduction around its accumulator, where partial results of all lanes would meet",
+            d->r->span, "this is the reduction");
         r.help = "move it inwards with `order`, or take a loop over the result";
         return r;
     }
     if ((x = has_lanes(d)) && x != it)
         return legal_because(arena_printf(mem, "`%s` already does", x->name), x->told, "which was said here");
     if ((x = legal_lanes_around(d)))
-        return legal_because(arena_printf(mem, "it is computed inside of `%s`, which does", x->name), x->told, "which was said here");
+        return legal_because(arena_printf(mem, "it is computed inside of `%s`, which does", x->name), x->told,
+                             "which was said here");
     if ((c = legal_computed_inside(a->p, d, it)))
-        return legal_because(arena_printf(mem, "`%s` is computed inside of it", c->w->def->name), c->placed, "which was said here");
+        return legal_because(arena_printf(mem, "`%s` is computed inside of it", c->w->def->name), c->placed,
+                             "which was said here");
     if ((x = uneven(d, it))) {
         while (x->kind != IT_ROOT) x = x->of;
-        return legal_because(arena_printf(mem, "the range of `%s`, inside of it, depends on it", x->name), x->var->span, "its range is given here");
+        return legal_because(arena_printf(mem, "the range of `%s`, inside of it, depends on it", x->name), x->var->span,
+                             "its range is given here");
     }
-    if (split_outside(d, it)) return legal_because("the inner part of its split stands outside of it", it->span, "it was split here");
+    if (split_outside(d, it))
+        return legal_because("the inner part of its split stands outside of it", it->span, "it was split here");
     if (d->w->def->slot_at >= 0) return legal_because("a topk keeps its places one by one", def, "this is the topk");
-    if (hidden_uneven(d->w->rhs, d, it)) return legal_because("a reduction inside has a range that depends on it", def, "it is a loop of this definition");
+    if (hidden_uneven(d->w->rhs, d, it))
+        return legal_because("a reduction inside has a range that depends on it", def,
+                             "it is a loop of this definition");
     for (int i = plan_index(d, it) + 1; i < d->loop.n; i++)
         if (d->loop.at[i]->how == LOOP_PARALLEL)
-            return legal_because(arena_printf(mem, "`%s`, inside of it, runs in parallel", d->loop.at[i]->name), d->loop.at[i]->told, "which was said here");
+            return legal_because(arena_printf(mem, "`%s`, inside of it, runs in parallel", d->loop.at[i]->name),
+                                 d->loop.at[i]->told, "which was said here");
     for (int i = 0; i < d->stage.n; i++)
         if (plan_index(d, d->stage.at[i].at) >= plan_index(d, it))
-            return legal_because(arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name), d->stage.at[i].from->span, "which was said here");
+            return legal_because(arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name),
+                                 d->stage.at[i].from->span, "which was said here");
     return (Reason){0};
 }
 
@@ -465,14 +498,16 @@ bool legal_lanes(Apply *a, const PlanDef *d, const Iter *it, Span at)
     return legal_refuse(a, D_S112_LANES, at, it->name, not_lanes(a, d, it));
 }
 
-/* ---- registers --------------------------------------------------------------------------------------------------------------
+/* ---- registers
+ * --------------------------------------------------------------------------------------------------------------
  */
 static Reason not_accumulated(Apply *a, const PlanDef *d, const Iter *it, DType t)
 {
     Arena *mem = a->p->l->mem;
     const char *why = NULL, *help = NULL;
     DType own = d->r ? (DType)d->r->body->type : DT_NONE;
-    if (!d->r) why = "it does not reduce";
+    if (!d->r)
+        why = "it does not reduce";
     else if (t != DT_NONE && t != own && (!te_is_float(t) || !te_is_float(own) || te_type[t].bits < te_type[own].bits))
         why = arena_printf(mem, "%s does not hold every %s", te_type[t].name, te_type[own].name);
     else if (t != DT_NONE && t != own && a->p->l->num.ordered)
@@ -507,13 +542,16 @@ bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *nam
     (void)s;
     if (!d->r || d->r->op != RED_SUM) return mismatch(a, d, name, "the definition does not sum", NULL);
     if (!loop[2] || !loop[2]->reduces || loop[0]->reduces || loop[1]->reduces)
-        return mismatch(a, d, name, "it takes two loops over the result (rows, columns) and one of the reduction", NULL);
+        return mismatch(a, d, name, "it takes two loops over the result (rows, columns) and one of the reduction",
+                        NULL);
     if (loop[0] == loop[1]) return mismatch(a, d, name, "rows and columns are the same loop", NULL);
     for (int i = 0; i < 2; i++) {
         int64_t n = iter_most(a->p, loop[i]);
         if (n < 0 || n > EXTENT)
-            return mismatch(a, d, name, n < 0 ? arena_printf(mem, "the extent of `%s` is not known", loop[i]->name)
-                                              : arena_printf(mem, "`%s` has %lld iterations, more than fit in registers", loop[i]->name, (long long)n),
+            return mismatch(a, d, name,
+                            n < 0 ? arena_printf(mem, "the extent of `%s` is not known", loop[i]->name)
+                                  : arena_printf(mem, "`%s` has %lld iterations, more than fit in registers",
+                                                 loop[i]->name, (long long)n),
                             "split it, and give the inner part to the kernel");
     }
     Iter **order = NEW_ARRAY(mem, Iter *, d->loop.n + 1);
@@ -522,7 +560,8 @@ bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *nam
         Iter *it = d->loop.at[i];
         if (it->kernel) return mismatch(a, d, name, "it has a microkernel already", NULL);
         if (it != loop[0] && it != loop[1] && it != loop[2]) {
-            if (it->how == LOOP_VECTOR) return mismatch(a, d, name, arena_printf(mem, "`%s` runs in lanes", it->name), NULL);
+            if (it->how == LOOP_VECTOR)
+                return mismatch(a, d, name, arena_printf(mem, "`%s` runs in lanes", it->name), NULL);
             order[n++] = it;
         } else if (it->how != LOOP_SERIAL) {
             return mismatch(a, d, name, arena_printf(mem, "`%s` was already told how to run", it->name), NULL);
@@ -532,11 +571,13 @@ bool legal_kernel(Apply *a, const PlanDef *d, Iter *const *loop, const char *nam
     for (int i = 0; i < a->p->n; i++)
         for (int k = 0; k < 3; k++)
             if (!a->p->def[i].w->gone && a->p->def[i].in == d && a->p->def[i].at == loop[k])
-                return mismatch(a, d, name, arena_printf(mem, "`%s` is computed inside of it", a->p->def[i].w->def->name), NULL);
+                return mismatch(a, d, name,
+                                arena_printf(mem, "`%s` is computed inside of it", a->p->def[i].w->def->name), NULL);
     for (int i = 0; i < d->stage.n; i++)
         for (int k = 0; k < 3; k++)
             if (d->stage.at[i].at == loop[k])
-                return mismatch(a, d, name, arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name), NULL);
+                return mismatch(a, d, name, arena_printf(mem, "`%s` is staged inside of it", d->stage.at[i].t->name),
+                                NULL);
     if (legal_lanes_around(d)) return mismatch(a, d, name, "it is computed inside of a loop in lanes", NULL);
     return legal_order(a, d, order, D_S110_ORDER);
 }
@@ -553,7 +594,8 @@ bool legal_outer(Apply *a, PlanDef *d, Iter *const *loop)
                 (te_uses_var(r->var->hi, d->root[k]->var) || te_uses_var(r->var->lo, d->root[k]->var)))
                 return mismatch(a, d, "outer", "the range of the reduction depends on rows or columns", NULL);
     }
-    if (hidden_uneven(d->w->rhs, d, it)) return mismatch(a, d, "outer", "a reduction inside has a range that depends on the columns", NULL);
+    if (hidden_uneven(d->w->rhs, d, it))
+        return mismatch(a, d, "outer", "a reduction inside has a range that depends on the columns", NULL);
     return true;
 }
 
@@ -562,7 +604,8 @@ bool legal_dot(Apply *a, PlanDef *d, Iter *const *loop)
 {
     (void)loop;
     if (in_order(d) && a->p->l->num.ordered)
-        return mismatch(a, d, "dot", "lanes are partial results, which add up in another order than `ordered` asks for", "`outer` keeps the order");
+        return mismatch(a, d, "dot", "lanes are partial results, which add up in another order than `ordered` asks for",
+                        "`outer` keeps the order");
     return legal_outer(a, d, loop);
 }
 
@@ -576,24 +619,30 @@ bool legal_sixteen_bits(const Expr *e)
 bool legal_pairs(Apply *a, PlanDef *d, Iter *const *loop)
 {
     const Expr *x = d->r->body;
-    if (d->r->op != RED_SUM || x->type != DT_I32 || x->op != EX_MUL) return mismatch(a, d, "pairs", "it does not sum products of i32", "`outer` is for all types");
+    if (d->r->op != RED_SUM || x->type != DT_I32 || x->op != EX_MUL)
+        return mismatch(a, d, "pairs", "it does not sum products of i32", "`outer` is for all types");
     for (int i = 0; i < 2; i++)
         if (!legal_sixteen_bits(x->arg[i]))
-            return mismatch(a, d, "pairs", "a factor is not made i32 from an integer that 16 bits with a sign hold", "`outer` is for all types");
+            return mismatch(a, d, "pairs", "a factor is not made i32 from an integer that 16 bits with a sign hold",
+                            "`outer` is for all types");
     int64_t n = iter_most(a->p, loop[1]);
-    if (n <= 0 || n & (n - 1)) return mismatch(a, d, "pairs", "its columns are no power of two in number", "cut them by one");
+    if (n <= 0 || n & (n - 1))
+        return mismatch(a, d, "pairs", "its columns are no power of two in number", "cut them by one");
     return legal_outer(a, d, loop);
 }
 
-/* ---- what earlier statements asked for ------------------------------------------------------------------------------------
+/* ---- what earlier statements asked for
+ * ------------------------------------------------------------------------------------
  */
 static bool fused_evenly(Apply *a, const PlanDef *d)
 {
     for (int i = 0; i < d->iter.n; i++) {
         const Iter *it = d->iter.at[i];
         if (it->kind != IT_FUSED || even(a, d, it->with)) continue;
-        Reason r = {arena_printf(a->p->l->mem, "`%s` was fused from parts that must have the same extent everywhere", it->name),
-                    NULL, {{it->span, "it was fused here"}}};
+        Reason r = {
+            arena_printf(a->p->l->mem, "`%s` was fused from parts that must have the same extent everywhere", it->name),
+            NULL,
+            {{it->span, "it was fused here"}}};
         return legal_refuse(a, D_S114_AT, a->now->span, d->w->def->name, r);
     }
     return true;
@@ -611,9 +660,12 @@ static bool pieces_apart(Apply *a, const PlanDef *d)
     for (int i = 0; i < d->loop.n; i++) {
         const Iter *it = d->loop.at[i];
         waits |= it->reduces && i < at && !in_result;
-        if (!(waits || i >= at) || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by) continue;
-        Reason r = {arena_printf(a->p->l->mem, "partial results of the pieces of `%s` would share their places", it->with->name),
-                    NULL, {{it->span, "it is cut into pieces here"}}};
+        if (!(waits || i >= at) || it->reduces || it->kind != IT_OUTER || it->tail != TAIL_COMPOSE || !it->with->by)
+            continue;
+        Reason r = {arena_printf(a->p->l->mem, "partial results of the pieces of `%s` would share their places",
+                                 it->with->name),
+                    NULL,
+                    {{it->span, "it is cut into pieces here"}}};
         return legal_refuse(a, D_S118_ACCUM, a->now->span, d->w->def->name, r);
     }
     return true;

@@ -73,7 +73,8 @@ Expr *lin_expr(Lower *l, const Lin *a)
             int64_t k = a->t[i].k;
             if ((k < 0) != (pass == 1)) continue;
             Expr *term = ix_op(l, EX_MUL, a->t[i].atom, ix_int(l, k < 0 ? -k : k));
-            sum = !sum ? (k < 0 ? ix_op(l, EX_SUB, ix_int(l, 0), term) : term) : ix_op(l, k < 0 ? EX_SUB : EX_ADD, sum, term);
+            sum = !sum ? (k < 0 ? ix_op(l, EX_SUB, ix_int(l, 0), term) : term)
+                       : ix_op(l, k < 0 ? EX_SUB : EX_ADD, sum, term);
         }
     if (!sum) return ix_int(l, c);
     return ix_op(l, c < 0 ? EX_SUB : EX_ADD, sum, ix_int(l, c < 0 ? -c : c));
@@ -109,7 +110,9 @@ static bool atom_multiple(Lower *l, Expr *e, int64_t by)
     case EX_MAX: return lin_multiple(l, e->arg[0], by) && lin_multiple(l, e->arg[1], by);
     case EX_DIM: return l->op->dim[e->sym].multiple && l->op->dim[e->sym].multiple % by == 0;
     case EX_MUL: return lin_multiple(l, e->arg[0], by) || lin_multiple(l, e->arg[1], by);
-    case EX_DIV: return ix_known(l, e->arg[1], &k) && k > 0 && !__builtin_mul_overflow(k, by, &k) && lin_multiple(l, e->arg[0], k);
+    case EX_DIV:
+        return ix_known(l, e->arg[1], &k) && k > 0 && !__builtin_mul_overflow(k, by, &k) &&
+               lin_multiple(l, e->arg[0], k);
     default: return false;
     }
 }

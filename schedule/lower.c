@@ -708,7 +708,12 @@ static void define_works(Lower *l)
     int *depth = NEW_ARRAY(l->mem, int, l->op->nexprs + 1);
     for (int i = 0; i < l->op->ndefs; i++) {
         const Def *d = l->op->def[i];
-        l->work[i] = (Work){.unused = !live[i], .def = d, .nix = d->nix, .ix = d->ix, .rhs = d->rhs, .depth = depth_of(l, depth, d->rhs)};
+        l->work[i] = (Work){.unused = !live[i],
+                            .def = d,
+                            .nix = d->nix,
+                            .ix = d->ix,
+                            .rhs = d->rhs,
+                            .depth = depth_of(l, depth, d->rhs)};
     }
 }
 

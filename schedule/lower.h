@@ -77,9 +77,9 @@ typedef struct Lower {
     Stmts *out;     /* where statements go */
     Expr **bound;   /* by var id: what a TE variable stands for (NULL: itself) */
     int nbound;
-    Expr **made; /* by expression id: what fuse_inline_one made of it in this walk */
+    Expr **made;             /* by expression id: what fuse_inline_one made of it in this walk */
     int *walk, nwalk, walks; /* by expression id: the number of the walk that came by last */
-    VEC(View *) views; /* tensors that are found elsewhere at this place */
+    VEC(View *) views;       /* tensors that are found elsewhere at this place */
     VEC(Limit) limits;
     VEC(Memo) memo; /* expressions already lowered at this place */
     Work *now;      /* the definition being lowered */
@@ -87,14 +87,15 @@ typedef struct Lower {
     int lane_width;
     bool in_lanes; /* inside a vector loop */
     bool in_parallel;
-    NameTable names; /* taken ones, by the number that the next of that name gets */
-    int named;       /* tensors whose names are in it */
+    NameTable names;     /* taken ones, by the number that the next of that name gets */
+    int named;           /* tensors whose names are in it */
     struct Ahead *ahead; /* what the loops of one definition fetch for the group's next iteration; NULL: nothing */
 } Lower;
 
 /* ---- lower.c --------------------------------------------------------------------------------------------------------
  */
-void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads, Text *why);
+void low_start(Lower *l, Arena *mem, const TeOp *op, const Target *t, Numerics num, SchedMode mode, int threads,
+               Text *why);
 void low_restart(Lower *l); /* the definitions as they came, whatever was planned or emitted before */
 void low_default(Lower *l);
 TileProg *low_finish(Lower *l);
@@ -102,7 +103,7 @@ Expr *low_expr(Lower *l, Expr *e); /* without reductions, lets replaced by their
 void low_bind(Lower *l, const Var *v, Expr *to);
 Var *low_var(Lower *l, const char *name, Expr *lo, Expr *hi, Span s); /* a loop variable with a name of its own */
 Tensor *low_buffer(Lower *l, const char *name, DType t, Scope scope, int rank, Expr **shape,
-                   Span s); /* emits its alloc */
+                   Span s);                                                           /* emits its alloc */
 Tensor *low_let(Lower *l, const char *name, DType t, int rank, Expr **shape, Span s); /* that the op does not have */
 void low_emit(Lower *l, Stmt *s);
 /* Statements go to a new block until low_close; the memo is put back as it was. */
@@ -127,12 +128,12 @@ Expr *ix_int(Lower *l, int64_t v);
 Expr *ix_var(Lower *l, Var *v);
 Expr *ix_op(Lower *l, ExprOp o, Expr *a, Expr *b); /* ADD SUB MUL DIV MOD MIN MAX on index */
 bool ix_known(const Lower *l, const Expr *e, int64_t *v);
-bool ix_over_dims(const Expr *e); /* mentions no variables and no data */
+bool ix_over_dims(const Expr *e);                /* mentions no variables and no data */
 int64_t ix_guess(const Lower *l, const Expr *e); /* a size when known, else from defaults, hints or a middling guess */
-void low_walk(Lower *l); /* a new walk over expressions begins; walks do not nest */
+void low_walk(Lower *l);                         /* a new walk over expressions begins; walks do not nest */
 bool low_reads(Lower *l, Expr *e, const Tensor *t, const Expr *but); /* somewhere outside of `but` (NULL: anywhere) */
-bool low_first(Lower *l, const Expr *e); /* the walk comes to e for the first time */
-Expr *low_num(Lower *l, DType t, Num v, Span s); /* a literal */
+bool low_first(Lower *l, const Expr *e);                             /* the walk comes to e for the first time */
+Expr *low_num(Lower *l, DType t, Num v, Span s);                     /* a literal */
 Expr *low_read(Lower *l, Tensor *buf, int n, Expr *const *ix, Span s);
 bool low_same(const Lower *l, const Expr *a, const Expr *b); /* equal as index expressions */
 
@@ -166,8 +167,9 @@ Expr *acc_result(Lower *l, const Expr *red, Acc *a);
  */
 void fuse_inline(Lower *l);
 void fuse_inline_one(Lower *l, int i); /* work i into all that read it */
-bool fuse_at_own_place(const Work *reader, const Expr *load); /* the load's indices are the reader's own, in their order */
-Expr *fuse_expand(Lower *l, Expr *e, const Work *w);               /* e with what w defines in place of its reads */
+bool fuse_at_own_place(const Work *reader,
+                       const Expr *load);            /* the load's indices are the reader's own, in their order */
+Expr *fuse_expand(Lower *l, Expr *e, const Work *w); /* e with what w defines in place of its reads */
 Expr *fuse_replace(Lower *l, Expr *e, const Expr *from, Expr *to); /* e with one node replaced */
 void fuse_groups(Lower *l);
 void fuse_snapshots(Lower *l); /* inouts whose old values are read elsewhere */
@@ -180,10 +182,11 @@ bool fuse_self_earlier(const Lower *l, const Work *w,
 DefPlan plan_def(Lower *l, const Work *w, int depth);
 typedef enum StrideClass { STRIDE_0, STRIDE_1, STRIDE_N } StrideClass;
 StrideClass plan_stride(const Lower *l, const Expr *load, const Var *v);
-bool plan_step(const Lower *l, const Expr *load, const Var *v, int64_t *step); /* places from one v to the next; false: it differs */
-Expr *plan_primary(const Lower *l, const Work *w);               /* its only unconditional outermost REDUCE, or NULL */
-double plan_cost(const Lower *l, const Expr *e); /* scalar operations in e, functions counted for what they take */
-double plan_work(const Lower *l, const Work *w); /* scalar operations, guessed */
+bool plan_step(const Lower *l, const Expr *load, const Var *v,
+               int64_t *step);                     /* places from one v to the next; false: it differs */
+Expr *plan_primary(const Lower *l, const Work *w); /* its only unconditional outermost REDUCE, or NULL */
+double plan_cost(const Lower *l, const Expr *e);   /* scalar operations in e, functions counted for what they take */
+double plan_work(const Lower *l, const Work *w);   /* scalar operations, guessed */
 
 /* ---- ahead.c --------------------------------------------------------------------------------------------------------
  */

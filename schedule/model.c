@@ -1,5 +1,6 @@
-/* model: the default as the text of a schedule. A template is filled with sizes from the machine's description; the text
- * goes the way of every other schedule, its proofs included. Where no template fits yet, contract.c and default.c do.
+/* model: the default as the text of a schedule. A template is filled with sizes from the machine's description; the
+ * text goes the way of every other schedule, its proofs included. Where no template fits yet, contract.c and default.c
+ * do.
  *
  * Products: blocks of columns (l3), of terms (l1) and of rows (l2) around a register kernel, both operands packed where
  * that pays, the sums that wait between blocks of terms fetched ahead. Sizes: Goto & van de Geijn 2008, Low et al.
@@ -37,9 +38,12 @@ Blocks model_blocks(const Lower *l, const Product *p)
      * would read and write the sums more often, and those come from further away. */
     int64_t terms = most(most(l1 / (b.nr * p->bytes), 64) / inner, 1), parts = most((p->k + terms - 1) / terms, 1);
     b.split_k = parts > 1;
-    b.kc = !b.split_k ? most(p->k, 1) : p->k >= INT32_MAX ? terms : least(round_up((p->k + parts - 1) / parts, 8), p->k);
+    b.kc = !b.split_k          ? most(p->k, 1)
+           : p->k >= INT32_MAX ? terms
+                               : least(round_up((p->k + parts - 1) / parts, 8), p->k);
     b.mc = most(l2 / 2 / (b.kc * inner * p->bytes) / b.mr * b.mr, b.mr);
-    int64_t blocks = most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
+    int64_t blocks =
+        most((m + b.mc / 2) / b.mc, 1); /* of one size, a little more than half of l2 rather than a small last one */
     b.mc = round_up((m + blocks - 1) / blocks, b.mr);
     int64_t share = round_up((m + l->threads * 4 - 1) / (l->threads * 4), b.mr);
     bool by_columns = blocks == 1 && n >= 8 * l->threads * b.nr; /* threads share these, then */
@@ -87,7 +91,7 @@ typedef struct Match {
     const Work *w;
     const Expr *red;
     const Reduce *r;
-    const Expr *a, *b; /* reads: by rows, by columns */
+    const Expr *a, *b;   /* reads: by rows, by columns */
     bool copy_a, copy_b; /* not to be read by a kernel as they are: */
     bool wide_a, wide_b; /* converted first */
     bool pairs;          /* of integers of 16 bits with a sign, or fewer */
@@ -100,7 +104,8 @@ static bool number(DType t) { return te_is_float(t) || te_is_int(t); }
 static const Expr *read_of(const Expr *e, DType t, bool *as_it_is)
 {
     *as_it_is = true;
-    if (e->op == EX_CAST && number((DType)e->arg[0]->type) && te_is_float((DType)e->arg[0]->type) == te_is_float(t)) e = e->arg[0], *as_it_is = false;
+    if (e->op == EX_CAST && number((DType)e->arg[0]->type) && te_is_float((DType)e->arg[0]->type) == te_is_float(t))
+        e = e->arg[0], *as_it_is = false;
     if (e->op != EX_LOAD || !number((DType)e->type) || e->flag == LOAD_GATHER) return NULL;
     if (e->load.other && e->load.other->op != EX_FLOAT && e->load.other->op != EX_INT) return NULL;
     for (int i = 0; i < e->nargs; i++)
@@ -182,7 +187,8 @@ static bool match_product(Lower *l, const Work *w, Match *m)
     const Reduce *r = red->red;
     int p;
     DType t = (DType)r->body->type;
-    if (r->op != RED_SUM || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64 && t != DT_I32)) return false;
+    if (r->op != RED_SUM || r->cond || low_partials(l, r, &p) || (t != DT_F32 && t != DT_F64 && t != DT_I32))
+        return false;
     if (r->body->op != EX_MUL || te_type[w->def->out[0]->type].bits < 8) return false;
     bool as_x, as_y;
     const Expr *x = read_of(r->body->arg[0], t, &as_x), *y = read_of(r->body->arg[1], t, &as_y);
@@ -239,7 +245,8 @@ static Blocks product_blocks(const Lower *l, const Match *m)
     Product p = {m->i.guess, m->j.guess, m->k.guess, 1, te_type[m->r->body->type].bits / 8};
     if (!m->k.known) p.k = INT32_MAX; /* any number of terms: blocks as for many */
     Blocks b = model_blocks(l, &p);
-    bool waits_apart = m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
+    bool waits_apart =
+        m->w->rhs != m->red || m->w->def->out[0]->kind != TK_OUTPUT || m->w->def->out[0]->type != m->r->body->type;
     if (waits_apart && m->k.known && p.k <= 2 * b.kc) { /* sums that wait cost more than a panel out of l2 */
         b.kc = p.k;
         b.split_k = false;
@@ -280,11 +287,13 @@ static bool pairs_text(Lower *l, const Match *m, Text *out)
     int64_t lanes = target_lanes(l->target, 4);
     if (m->i.guess < FEW_ROWS || m->j.guess < lanes) return false;
     while (b.nr & (b.nr - 1)) b.nr -= (int)lanes;
-    low_why(l, "%s: a product of integers of 16 bits or fewer: two terms in one instruction, operands packed pair by pair", C);
+    low_why(l,
+            "%s: a product of integers of 16 bits or fewer: two terms in one instruction, operands packed pair by pair",
+            C);
     low_why(l, "%s: %d x %d results in registers, blocks of %lld terms", C, b.mr, b.nr, (long long)b.kc);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
-    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *ir = model_part(&n, i, "r"),
-               *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"),
+               *ir = model_part(&n, i, "r"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail mask;\n", C, j, b.nr, jo, jr);
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n  order %s ", C, i, b.mr, io, ir, C);
@@ -298,12 +307,14 @@ static bool pairs_text(Lower *l, const Match *m, Text *out)
     return true;
 }
 
-/* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms. */
+/* Few rows, and terms that lie next to each other in both operands: each is read straight through, in lanes over terms.
+ */
 static bool dots(const Lower *l, const Match *m)
 {
     const Var *k = m->k.var[m->k.n - 1];
     bool any_order = m->pairs || !l->num.ordered; /* integers wrap in every order */
-    return any_order && m->i.known && m->i.guess <= most_rows(l->target) && !m->copy_a && !m->copy_b && is_large(l, m->b->load.t) && plan_stride(l, m->a, k) == STRIDE_1 && plan_stride(l, m->b, k) == STRIDE_1;
+    return any_order && m->i.known && m->i.guess <= most_rows(l->target) && !m->copy_a && !m->copy_b &&
+           is_large(l, m->b->load.t) && plan_stride(l, m->a, k) == STRIDE_1 && plan_stride(l, m->b, k) == STRIDE_1;
 }
 
 static void dots_text(Lower *l, const Match *m, Text *out)
@@ -312,9 +323,10 @@ static void dots_text(Lower *l, const Match *m, Text *out)
     const char *C = m->w->def->name, *i = m->i.var[0]->name, *j = m->j.var[0]->name;
     Namer n = {.l = l, .w = m->w, .r = m->r};
     int64_t rows = most(m->i.guess, 1), cols = least(most((l->target->vregs - OPERANDS) / rows, 1), MOST);
-    const char *io = model_part(&n, i, "o"), *jo = model_part(&n, j, "o"), *ir = model_part(&n, i, "r"), *jr = model_part(&n, j, "r");
-    text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows, (long long)cols,
-                io, jo, ir, jr);
+    const char *io = model_part(&n, i, "o"), *jo = model_part(&n, j, "o"), *ir = model_part(&n, i, "r"),
+               *jr = model_part(&n, j, "r");
+    text_printf(out, "  tile %s[%s, %s] by %lld, %lld -> %s, %s, %s, %s tail compose;\n", C, i, j, (long long)rows,
+                (long long)cols, io, jo, ir, jr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with dot;\n", C, ir, C, jr, C, m->k.var[0]->name);
     if (l->threads > 1 && plan_work(l, m->w) >= 2e5) text_printf(out, "  parallel %s.%s;\n", C, jo);
 }
@@ -323,7 +335,8 @@ static void vector_text(Lower *l, const Match *m, const Blocks *b, Text *out)
 {
     const char *C = m->w->def->name, *j = m->j.var[0]->name, *k = m->k.var[0]->name, *jc = NULL, *js = j;
     Namer n = {.l = l, .w = m->w, .r = m->r};
-    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r");
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *jo = model_part(&n, j, "o"),
+               *jr = model_part(&n, j, "r");
     if (b->nc < m->j.guess) {
         jc = model_part(&n, j, "c");
         js = model_part(&n, j, "b");
@@ -380,8 +393,9 @@ static void why_product(Lower *l, const Match *m, const Blocks *b, bool pack_a, 
                 m->b->load.t->name, (long long)b->kc);
     else
         low_why(l, "%s: blocks of %lld terms: %d columns of them take %lld KiB%s; of %lld rows: %lld KiB%s", C,
-                (long long)b->kc, b->nr, panel >> 10, t->l1 ? arena_printf(l->mem, " (l1 has %lld)", (long long)t->l1 >> 10) : "",
-                (long long)b->mc, rows >> 10, t->l2 ? arena_printf(l->mem, " (l2 has %lld)", (long long)t->l2 >> 10) : "");
+                (long long)b->kc, b->nr, panel >> 10,
+                t->l1 ? arena_printf(l->mem, " (l1 has %lld)", (long long)t->l1 >> 10) : "", (long long)b->mc,
+                rows >> 10, t->l2 ? arena_printf(l->mem, " (l2 has %lld)", (long long)t->l2 >> 10) : "");
     why_pack(l, C, m->a, pack_a, m->copy_a, m->wide_a, "rows");
     if (panels)
         low_why(l, "%s: %s is packed panel by panel, the next one fetched meanwhile: its rows lie whole pages apart", C,
@@ -404,7 +418,8 @@ static int64_t distance(Lower *l, const Expr *load, const Var *v)
 }
 
 /* Few rows, and terms of a column that lie whole pages apart: all of them share one set of l1, so that every kernel
- * would fetch its panel again. A panel of few terms is copied just before its kernels, the next one fetched meanwhile. */
+ * would fetch its panel again. A panel of few terms is copied just before its kernels, the next one fetched meanwhile.
+ */
 static bool pages_apart(Lower *l, const Match *m, const Blocks *b)
 {
     enum { PAGE = 4096 };
@@ -418,15 +433,18 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     Blocks b = product_blocks(l, m);
     if (!m->i.n) {
         if (!b.streams) return false;
-        low_why(l, "%s: a vector times a matrix: %s is read once, %lld of its rows side by side; the sums wait in a cache",
+        low_why(l,
+                "%s: a vector times a matrix: %s is read once, %lld of its rows side by side; the sums wait in a cache",
                 m->w->def->name, m->b->load.t->name, (long long)b.kc);
         vector_text(l, m, &b, out);
         return true;
     }
     enum { PANEL_TERMS = 64 };
     if (dots(l, m)) {
-        low_why(l, "%s: few rows, and terms that lie next to each other in both operands: dot products, in lanes over terms",
-                m->w->def->name);
+        low_why(
+            l,
+            "%s: few rows, and terms that lie next to each other in both operands: dot products, in lanes over terms",
+            m->w->def->name);
         dots_text(l, m, out);
         return true;
     }
@@ -435,14 +453,17 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     Namer n = {.l = l, .w = m->w, .r = m->r};
     const Var *lane = m->j.var[m->j.n - 1];
     /* Few rows of a kernel are as many streams that the hardware follows; a copy pays when it is read often enough. */
-    bool pack_a = m->copy_a || (m->wide_a && !m->pairs) || (b.mr > 8 && m->j.guess >= 64) || (is_large(l, m->a->load.t) && m->j.guess >= 128);
-    bool pack_b = m->copy_b || (m->wide_b && !m->pairs) || plan_stride(l, m->b, lane) == STRIDE_N || (is_large(l, m->b->load.t) && m->i.guess >= 32);
+    bool pack_a = m->copy_a || (m->wide_a && !m->pairs) || (b.mr > 8 && m->j.guess >= 64) ||
+                  (is_large(l, m->a->load.t) && m->j.guess >= 128);
+    bool pack_b = m->copy_b || (m->wide_b && !m->pairs) || plan_stride(l, m->b, lane) == STRIDE_N ||
+                  (is_large(l, m->b->load.t) && m->i.guess >= 32);
     bool panels = !pack_b && pages_apart(l, m, &b);
     if (panels) b.kc = least(b.kc, PANEL_TERMS), pack_b = true;
     why_product(l, m, &b, pack_a, pack_b, panels);
     const char *i = fuse_text(&n, C, &m->i, out), *j = fuse_text(&n, C, &m->j, out), *k = fuse_text(&n, C, &m->k, out);
-    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"), *im = model_part(&n, i, "m"),
-               *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"), *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
+    const char *ko = model_part(&n, k, "o"), *ki = model_part(&n, k, "i"), *io = model_part(&n, i, "o"),
+               *im = model_part(&n, i, "m"), *jo = model_part(&n, j, "o"), *jr = model_part(&n, j, "r"),
+               *ii = model_part(&n, i, "i"), *ir = model_part(&n, i, "r"), *jc = NULL, *js = j;
     text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, k, (long long)b.kc, ko, ki);
     if (b.streams ? b.nc < m->j.guess : !m->j.known || m->j.guess > b.nc) {
         jc = model_part(&n, j, "c");
@@ -450,10 +471,11 @@ static bool product_text(Lower *l, const Match *m, Text *out)
         text_printf(out, "  split %s[%s] by %lld -> %s, %s tail guard;\n", C, j, (long long)b.nc, jc, js);
     }
     if (narrow_rest(m, &b))
-        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail mask;\n  split %s[%s] by %d -> %s, %s tail peel;\n", C, i, (long long)b.mc, io,
-                    im, C, js, b.nr, jo, jr);
+        text_printf(out, "  split %s[%s] by %lld -> %s, %s tail mask;\n  split %s[%s] by %d -> %s, %s tail peel;\n", C,
+                    i, (long long)b.mc, io, im, C, js, b.nr, jo, jr);
     else
-        text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc, b.nr, io, jo, im, jr);
+        text_printf(out, "  tile %s[%s, %s] by %lld, %d -> %s, %s, %s, %s tail mask;\n", C, i, js, (long long)b.mc,
+                    b.nr, io, jo, im, jr);
     text_printf(out, "  split %s[%s] by %d -> %s, %s tail compose;\n", C, im, b.mr, ii, ir);
     text_printf(out, "  order %s ", C);
     for (int x = 0; x < m->w->nix; x++)
@@ -462,19 +484,22 @@ static bool product_text(Lower *l, const Match *m, Text *out)
     text_printf(out, "%s, %s, %s, %s, %s, %s, %s;\n", ko, io, jo, ii, ki, ir, jr);
     bool once = m->i.known && m->i.guess <= b.mc; /* no later block of rows reads a panel again */
     if (pack_b)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C, once || panels ? jo : ko, k, j, b.nr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->b->load.t->name, C,
+                    once || panels ? jo : ko, k, j, b.nr);
     if (panels) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->b->load.t->name, C, jo);
     if (pack_a)
-        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k, i, b.mr);
+        text_printf(out, "  stage %s at %s.%s in local layout pack(%s, %s by 1, %d);\n", m->a->load.t->name, C, io, k,
+                    i, b.mr);
     text_printf(out, "  microkernel %s.%s, %s.%s, %s.%s with outer compose;\n", C, ir, C, jr, C, ki);
     if (b.large) text_printf(out, "  prefetch %s at %s.%s distance 1;\n", m->w->def->out[0]->name, C, ii);
     parallel_text(l, m, &b, io, b.streams ? jc : jo, out);
     return true;
 }
 
-/* ---- recurrences along rows ------------------------------------------------------------------------------------------
- * A row's steps wait for each other; a few rows side by side fill the time. Not many: rows lie far apart, often by powers
- * of two, and share the sets of a cache. */
+/* ---- recurrences along rows
+ * ------------------------------------------------------------------------------------------ A row's steps wait for
+ * each other; a few rows side by side fill the time. Not many: rows lie far apart, often by powers of two, and share
+ * the sets of a cache. */
 static bool scan_text(Lower *l, const Work *w, Text *out)
 {
     enum { ROWS = 4 };
@@ -485,11 +510,13 @@ static bool scan_text(Lower *l, const Work *w, Text *out)
     Namer n = {.l = l, .w = w};
     low_why(l, "%s: a row's steps wait for each other: %d rows run side by side", d->name, ROWS);
     const char *ro = model_part(&n, row->name, "o"), *ri = model_part(&n, row->name, "i");
-    text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri, d->name);
+    text_printf(out, "  split %s[%s] by %d -> %s, %s tail peel;\n  order %s ", d->name, row->name, ROWS, ro, ri,
+                d->name);
     for (int i = 0; i < w->nix - 2; i++) text_printf(out, "%s, ", w->ix[i]->name);
     text_printf(out, "%s, %s, %s;\n  unroll %s.%s;\n", ro, d->seq->name, ri, d->name, ri);
     if (l->threads > 1 && plan_work(l, w) >= 2e5)
-        text_printf(out, "  parallel %s.%s;\n", d->name, w->nix > 2 && ix_guess(l, w->ix[0]->hi) >= 2 * l->threads ? w->ix[0]->name : ro);
+        text_printf(out, "  parallel %s.%s;\n", d->name,
+                    w->nix > 2 && ix_guess(l, w->ix[0]->hi) >= 2 * l->threads ? w->ix[0]->name : ro);
     return true;
 }
 
@@ -505,7 +532,8 @@ bool model_schedule(Lower *l, Text *out)
     Text how = {.mem = l->mem};
     if (left != 1) return false;
     bool product = !only->def->seq && match_product(l, only, &m) && m.j.guess >= target_lanes(l->target, 4) / 2;
-    if (!(product && product_text(l, &m, &how)) && !(only->def->seq ? scan_text(l, only, &how) : model_window(l, only, &how)))
+    if (!(product && product_text(l, &m, &how)) &&
+        !(only->def->seq ? scan_text(l, only, &how) : model_window(l, only, &how)))
         return false;
     text_printf(out, "schedule default for %s @cpu {\n", l->op->name);
     for (int i = 0; i < l->nworks; i++)

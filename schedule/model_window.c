@@ -1,6 +1,7 @@
-/* model_window: results that each come from a small window of the input, as in a depthwise convolution, in pooling or in a
- * filter. Neighbours share most of what they read: a tile of a few rows, in lanes along the last index, stays in registers
- * while all loops of the reduction are written out. What is read beyond the edges is put around a copy once. */
+/* model_window: results that each come from a small window of the input, as in a depthwise convolution, in pooling or
+ * in a filter. Neighbours share most of what they read: a tile of a few rows, in lanes along the last index, stays in
+ * registers while all loops of the reduction are written out. What is read beyond the edges is put around a copy once.
+ */
 #include "schedule/model.h"
 
 enum { TALL = 4, MOST_TERMS = 32, MOST_STEP = 4, MOST_COPIED = 4 };
@@ -13,7 +14,7 @@ typedef struct Window {
     bool found, refused;
     int ncopies;
     const Expr *copied[MOST_COPIED]; /* guarded reads, one of each tensor */
-    int64_t x_extent; /* 0: not known */
+    int64_t x_extent;                /* 0: not known */
 } Window;
 
 static bool by_reduction(const Window *m, const Expr *e)
@@ -71,7 +72,8 @@ static bool match(Lower *l, const Work *w, Window *m)
     if (m->r->op > RED_MIN || m->r->cond || low_partials(l, m->r, &partials)) return false;
     for (int i = 0; i < m->r->nvars; i++) {
         const Var *v = m->r->var[i];
-        if (!ix_known(l, v->lo, &zero) || zero != 0 || !ix_known(l, low_expr(l, v->hi), &n) || n < 1 || n > MOST_TERMS * MOST_TERMS)
+        if (!ix_known(l, v->lo, &zero) || zero != 0 || !ix_known(l, low_expr(l, v->hi), &n) || n < 1 ||
+            n > MOST_TERMS * MOST_TERMS)
             return false;
         all *= n;
         if (all > MOST_TERMS * MOST_TERMS) return false;
@@ -156,9 +158,13 @@ bool model_window(Lower *l, const Work *w, Text *out)
     }
     if (yi) text_printf(out, "  unroll %s.%s;\n", S, yi);
     text_printf(out, "  vectorize %s.%s by %d;\n", S, xi, lanes);
-    bool whole = last >= 0 && shared <= last && copied_bytes(&m) <= (double)(l->target->l2 ? l->target->l2 : 256 << 10) / 4;
+    bool whole =
+        last >= 0 && shared <= last && copied_bytes(&m) <= (double)(l->target->l2 ? l->target->l2 : 256 << 10) / 4;
     for (int i = 0; i < m.ncopies; i++)
-        text_printf(out, "  stage %s at %s.%s in local;\n", m.copied[i]->load.t->name, S, whole ? w->ix[last]->name : yo ? yo : xo);
+        text_printf(out, "  stage %s at %s.%s in local;\n", m.copied[i]->load.t->name, S,
+                    whole ? w->ix[last]->name
+                    : yo  ? yo
+                          : xo);
     if (shared >= 0) text_printf(out, "  parallel %s.%s;\n", S, shared <= last ? w->ix[shared]->name : yo ? yo : xo);
     return true;
 }

@@ -215,7 +215,8 @@ int64_t iter_most(const Plan *p, const Iter *it)
 {
     int64_t lo, hi, a, b;
     switch (it->kind) {
-    case IT_ROOT: return ix_known(p->l, it->var->lo, &lo) && ix_known(p->l, it->var->hi, &hi) ? (hi > lo ? hi - lo : 0) : -1;
+    case IT_ROOT:
+        return ix_known(p->l, it->var->lo, &lo) && ix_known(p->l, it->var->hi, &hi) ? (hi > lo ? hi - lo : 0) : -1;
     case IT_OUTER: a = iter_most(p, it->of); return a < 0 ? -1 : (a + it->factor - 1) / it->factor;
     case IT_INNER: a = iter_most(p, it->of); return a >= 0 && a < it->factor ? a : it->factor;
     case IT_FUSED:

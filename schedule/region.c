@@ -30,10 +30,11 @@ static Interval of_iter(Reader *r, Iter *it)
         if (!o.lo || !i.lo) return anything;
         Expr *f = ix_int(l, it->by->factor), *off = it->by->with->off;
         if (off) i = of_sum(l, i, point(off), false);
-        Interval s = {ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
-                      ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo),
-                      ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};
-        bool whole = it->by->with->ext && !it->by->with->by, last = iter_value(r->p, it->by) && !iter_any_open(it->by->with);
+        Interval s = {
+            ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.lo, f), i.lo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.hi, f), i.hi),
+            ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.clo, f), i.clo), ix_op(l, EX_ADD, ix_op(l, EX_MUL, o.chi, f), i.chi)};
+        bool whole = it->by->with->ext && !it->by->with->by,
+             last = iter_value(r->p, it->by) && !iter_any_open(it->by->with);
         if (whole || last) return s; /* whole tiles; or the inner extent already is what is left */
         if (it->kind != IT_ROOT || it->ext || !te_has_load(it->var->hi))
             s.chi = ix_op(l, EX_MIN, s.chi, lin_sub(l, iter_extent(r->p, it), one));
@@ -89,7 +90,8 @@ static Interval of_product(Lower *l, Interval a, int64_t k)
 static Interval of_quotient(Lower *l, Interval a, int64_t k)
 {
     Expr *f = ix_int(l, k), *lo = ix_op(l, EX_DIV, a.lo, f);
-    Expr *more = ix_op(l, EX_ADD, ix_op(l, EX_DIV, lin_sub(l, a.hi, a.lo), f), ix_int(l, low_same(l, a.lo, a.hi) ? 0 : 1));
+    Expr *more =
+        ix_op(l, EX_ADD, ix_op(l, EX_DIV, lin_sub(l, a.hi, a.lo), f), ix_int(l, low_same(l, a.lo, a.hi) ? 0 : 1));
     return (Interval){lo, ix_op(l, EX_ADD, lo, more), ix_op(l, EX_DIV, a.clo, f), ix_op(l, EX_DIV, a.chi, f)};
 }
 
@@ -120,7 +122,8 @@ static Interval of_expr(Reader *r, Expr *e)
     }
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------------------------------
+/* ---- boxes
+ * ------------------------------------------------------------------------------------------------------------
  */
 /* The smaller of a and b (or the greater) when their difference is a number. */
 static Expr *further(Lower *l, Expr *a, Expr *b, bool greater)
@@ -143,7 +146,7 @@ typedef struct Box {
     const Tensor *t;
     bool any;
     Interval *dim;
-    bool *clip; /* by dimension: the box may reach beyond the tensor */
+    bool *clip;  /* by dimension: the box may reach beyond the tensor */
     Expr *other; /* of guarded reads */
     bool differ; /* these have several */
 } Box;
@@ -151,7 +154,9 @@ typedef struct Box {
 static bool same_constant(const Expr *a, const Expr *b)
 {
     if (a->op != b->op || a->type != b->type) return false;
-    return a->op == EX_FLOAT ? !memcmp(&a->f, &b->f, sizeof a->f) : a->op == EX_INT ? a->i == b->i : a->op == EX_CONST && a->sym == b->sym;
+    return a->op == EX_FLOAT ? !memcmp(&a->f, &b->f, sizeof a->f)
+           : a->op == EX_INT ? a->i == b->i
+                             : a->op == EX_CONST && a->sym == b->sym;
 }
 
 static void add_other(Box *b, Expr *other)

@@ -17,8 +17,9 @@
  * whether no error was found. */
 bool sched_check_bounds(TeOp *op, Diags *diags);
 
-/* bounds_tile.c: the same of a Tile program that came as text (tile_verify accepts it): every access that does not check
- * itself, every division without a site; extents that may be negative get a check. Returns whether no error was found. */
+/* bounds_tile.c: the same of a Tile program that came as text (tile_verify accepts it): every access that does not
+ * check itself, every division without a site; extents that may be negative get a check. Returns whether no error was
+ * found. */
 bool sched_check_tile(TileProg *p, Diags *diags);
 
 /* ---- lowering ---------------------------------------------------------------------------------------------
@@ -43,7 +44,8 @@ typedef struct SchedUse {
 /* The Tile program that a schedule makes of op. NULL after errors: a statement that is not legal or does not match. A
  * `when` that sizes decide becomes a branch to what sched_lower would make. */
 TileProg *sched_lower_with(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *why);
-/* The default: the schedule that the model writes goes to u->sched; NULL there where the heuristic lowers without one. */
+/* The default: the schedule that the model writes goes to u->sched; NULL there where the heuristic lowers without one.
+ */
 TileProg *sched_lower_default(Arena *mem, SchedUse *u, const TeOp *op, Text *why);
 /* What people look at; false after errors. The program as written and after each statement; the schedule with its
  * params' values filled in; the params with their sets and conditions. */

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* ---- which one ----------------------------------------------------------------------------------------------------------
+/* ---- which one
+ * ----------------------------------------------------------------------------------------------------------
  */
 /* "cpu" is for every CPU, "cpu:x86-64-v3" for that one. */
 static bool for_target(const Sched *s, const Target *t)
@@ -14,7 +15,8 @@ static bool for_target(const Sched *s, const Target *t)
     return !strncmp(s->target, t->name, n) && (t->name[n] == 0 || t->name[n] == ':');
 }
 
-static const Sched *refuse(Arena *mem, const SchedFile *f, const TeOp *op, const Target *t, const char *name, Diags *diags)
+static const Sched *refuse(Arena *mem, const SchedFile *f, const TeOp *op, const Target *t, const char *name,
+                           Diags *diags)
 {
     const char *all = "";
     int fit = 0;
@@ -34,7 +36,8 @@ static const Sched *refuse(Arena *mem, const SchedFile *f, const TeOp *op, const
     return NULL;
 }
 
-const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, const TeOp *op, const Target *t, Diags *diags)
+const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, const TeOp *op, const Target *t,
+                          Diags *diags)
 {
     const Sched *found = NULL;
     int n = 0;
@@ -57,7 +60,8 @@ const Sched *sched_choose(Arena *mem, const SchedFile *f, const char *name, cons
     return found;
 }
 
-/* ---- the program ------------------------------------------------------------------------------------------------------------
+/* ---- the program
+ * ------------------------------------------------------------------------------------------------------------
  */
 static void say_params(Lower *l, const Sched *s, const int64_t *param)
 {
@@ -70,7 +74,8 @@ bool sched_values(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, i
     return sched_assign(mem, u->sched, op, u->target, u->nset, u->set, NULL, NULL, diags, *param);
 }
 
-/* As scheduled; where the `when` is decided at run time: if (when) { as scheduled } else { as the heuristic does it } */
+/* As scheduled; where the `when` is decided at run time: if (when) { as scheduled } else { as the heuristic does it }
+ */
 static bool emit(Lower *l, const Sched *s, int n, const SchedEnv *env, bool always, Diags *diags)
 {
     if (always) return version_emit(l, s, n, env, diags);
@@ -93,7 +98,8 @@ static bool emit(Lower *l, const Sched *s, int n, const SchedEnv *env, bool alwa
 }
 
 /* With the first n statements. */
-static TileProg *lower(Arena *mem, const SchedUse *u, const TeOp *op, const int64_t *param, int n, Diags *diags, Text *why)
+static TileProg *lower(Arena *mem, const SchedUse *u, const TeOp *op, const int64_t *param, int n, Diags *diags,
+                       Text *why)
 {
     const Sched *s = u->sched;
     Lower l;
@@ -121,7 +127,8 @@ static void add_source(Text *out, Span s)
     for (uint32_t i = 0; i < s.len; i++) text_char(out, s.src->text[s.at + i]);
 }
 
-/* ---- the default ------------------------------------------------------------------------------------------------------------
+/* ---- the default
+ * ------------------------------------------------------------------------------------------------------------
  */
 /* `why` gets the template's reasons. */
 static const Sched *default_schedule(Arena *mem, const SchedUse *u, const TeOp *op, Text *why)
@@ -170,7 +177,8 @@ TileProg *sched_lower(Arena *mem, const TeOp *op, const Target *t, Numerics num,
     return low_finish(&l);
 }
 
-/* ---- what is shown ----------------------------------------------------------------------------------------------------------
+/* ---- what is shown
+ * ----------------------------------------------------------------------------------------------------------
  */
 bool sched_steps(Arena *mem, const SchedUse *u, const TeOp *op, Diags *diags, Text *out)
 {

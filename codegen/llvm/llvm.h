@@ -123,7 +123,7 @@ typedef struct Fn {
     bool in_parallel;
     bool stream;   /* the statement's stores go past the caches */
     bool streamed; /* some did, so other threads see them only after a fence */
-    int strides; /* of parameters: 0 compact, 1 run-time but innermost 1, 2 run-time */
+    int strides;   /* of parameters: 0 compact, 1 run-time but innermost 1, 2 run-time */
 } Fn;
 
 /* ---- types.c --------------------------------------------------------------------------------------------------------
@@ -179,17 +179,17 @@ LLVMValueRef cg_combine(Fn *f, RedOp r, DType t, LLVMValueRef acc, LLVMValueRef 
 Val cg_offset(Fn *f, const Tensor *t, const Val *ix); /* in elements */
 /* The element(s) at off; where `ok` (i1, may be NULL) is false or a lane is masked, 0 without touching memory. */
 Val cg_load(Fn *f, const Tensor *t, Val off, LLVMValueRef ok, Mask m);
-/* The 32 bits from an element of 16 on: those at off in all lanes, or, as many for each lane, from off on. NULL: not under
- * this mask. */
+/* The 32 bits from an element of 16 on: those at off in all lanes, or, as many for each lane, from off on. NULL: not
+ * under this mask. */
 LLVMValueRef cg_load_units(Fn *f, const Tensor *t, Val off);
 LLVMValueRef cg_some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, int n); /* v[from], …, on into `more` */
 void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m);
 void cg_finish_streams(Fn *f); /* before f returns */
 void cg_prefetch(Fn *f, const Tensor *t, Val off, bool write);
-Val cg_plus(Fn *f, Val a, Val b); /* of offsets */
-LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v);                        /* a vector, as t holds it */
+Val cg_plus(Fn *f, Val a, Val b);                                            /* of offsets */
+LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v);                      /* a vector, as t holds it */
 void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v); /* encoded, at consecutive elements */
-LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane); /* i1 */
+LLVMValueRef cg_lane_active(Fn *f, Mask m, int lane);                        /* i1 */
 
 /* ---- expr.c ---------------------------------------------------------------------------------------------------------
  */

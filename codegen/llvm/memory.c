@@ -260,7 +260,8 @@ LLVMValueRef cg_some_lanes(Fn *f, LLVMValueRef v, LLVMValueRef more, int from, i
 
 /* In registers' width: LLVM 22 splits a wider one itself, and where a half of its mask is known to be false then reads
  * that half, and takes what it has read. */
-static LLVMValueRef masked_halves(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef m)
+static LLVMValueRef masked_halves(Fn *f, const Tensor *t, const Place *p, LLVMTypeRef type, LLVMValueRef ptr,
+                                  LLVMValueRef m)
 {
     int n = (int)LLVMGetVectorSize(type) / 2;
     LLVMTypeRef half = cg_wide(LLVMGetElementType(type), n);
@@ -352,7 +353,8 @@ static LLVMValueRef reached(Fn *f, Mask m, int64_t step, int64_t start)
     LLVMValueRef *each = NEW_ARRAY(c->mem, LLVMValueRef, f->lanes);
     for (int i = 0; i < f->lanes; i++) each[i] = cg_int(c->i32, start + i);
     LLVMValueRef n = LLVMBuildTrunc(f->b, m.n, c->i32, "");
-    LLVMValueRef end = LLVMBuildAdd(f->b, LLVMBuildMul(f->b, n, cg_int(c->i32, step), ""), cg_int(c->i32, 1 - step), "");
+    LLVMValueRef end =
+        LLVMBuildAdd(f->b, LLVMBuildMul(f->b, n, cg_int(c->i32, step), ""), cg_int(c->i32, 1 - step), "");
     return LLVMBuildICmp(f->b, LLVMIntSLT, LLVMConstVector(each, (unsigned)f->lanes), cg_splat(f, end), "");
 }
 
@@ -403,7 +405,8 @@ static LLVMValueRef load_lanes(Fn *f, const Tensor *t, const Place *p, Val off, 
         if (masks(f, p)) return masked_load(f, t, p, type, ptr, m.m);
     }
     bool near = step >= 2 && step <= 4;
-    if (known && fits && (m.m ? near && m.n && masks(f, p) : near || step == -1)) return load_strided(f, t, p, off, step, ok, m);
+    if (known && fits && (m.m ? near && m.n && masks(f, p) : near || step == -1))
+        return load_strided(f, t, p, off, step, ok, m);
     if (f->c->t->avx512 && elem_bytes(p) >= 4) return gather(f, t, p, off, ok, m);
     return load_each(f, t, p, off, ok, m);
 }
@@ -549,7 +552,10 @@ void cg_store(Fn *f, const Tensor *t, Val off, Val v, Mask m)
     store_lanes(f, t, p, off, raw ? x : cg_encode(f, t->type, p->rep, x), m);
 }
 
-LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v) { return cg_encode(f, t->type, f->place[t->id].rep, cg_vec(f, v)); }
+LLVMValueRef cg_encoded(Fn *f, const Tensor *t, Val v)
+{
+    return cg_encode(f, t->type, f->place[t->id].rep, cg_vec(f, v));
+}
 
 void cg_store_row(Fn *f, const Tensor *t, LLVMValueRef off, LLVMValueRef v)
 {

@@ -2,8 +2,8 @@
  *
  *     for lane in … vector W { … for k in 0..2 unroll { acc[…] sum= i32(a[…, k]) * i32(b[…, lane, k]) } }
  *
- * x86 multiplies the 16-bit halves of each lane and adds the two products in one instruction (vpmaddwd; with the sum, one
- * more where VNNI is absent). Integer sums wrap, so their order changes nothing. */
+ * x86 multiplies the 16-bit halves of each lane and adds the two products in one instruction (vpmaddwd; with the sum,
+ * one more where VNNI is absent). Integer sums wrap, so their order changes nothing. */
 #include "codegen/llvm/llvm.h"
 
 #include <string.h>
@@ -28,7 +28,8 @@ static const Expr *neighbours(Fn *f, const Expr *e, const Var *k)
     const Tensor *t = load->load.t;
     const Place *p = &f->place[t->id];
     int64_t one;
-    if (load->load.other || load->flag == LOAD_GATHER || !load->nargs || p->lanes != 1 || p->rep != REP_NATIVE) return NULL;
+    if (load->load.other || load->flag == LOAD_GATHER || !load->nargs || p->lanes != 1 || p->rep != REP_NATIVE)
+        return NULL;
     if (!cg_known(p->stride[t->rank - 1], &one) || one != 1) return NULL;
     for (int i = 0; i + 1 < load->nargs; i++)
         if (te_uses_var(load->arg[i], k)) return NULL;
@@ -72,8 +73,10 @@ static const Stmt *matches(Fn *f, const Stmt *loop)
 {
     const Stmt *s = loop->loop.body.n == 1 ? loop->loop.body.at[0] : NULL;
     int n = f->lanes;
-    if (!s || s->kind != ST_UPDATE || s->update.op != RED_SUM || s->update.where || s->update.buf->type != DT_I32) return NULL;
-    if (n < 4 || (n & (n - 1)) || strncmp(f->c->t->triple, "x86_64", 6) || f->place[s->update.buf->id].lanes != n) return NULL;
+    if (!s || s->kind != ST_UPDATE || s->update.op != RED_SUM || s->update.where || s->update.buf->type != DT_I32)
+        return NULL;
+    if (n < 4 || (n & (n - 1)) || strncmp(f->c->t->triple, "x86_64", 6) || f->place[s->update.buf->id].lanes != n)
+        return NULL;
     const Expr *e = s->update.value;
     if (e->op != EX_MUL || e->type != DT_I32) return NULL;
     for (int i = 0; i < s->update.buf->rank; i++)
@@ -85,7 +88,8 @@ bool cg_pairs(Fn *f, const Stmt *loop, int64_t from, int64_t n)
 {
     const Stmt *s = n == PAIR && from == 0 && loop->loop.step == 1 ? matches(f, loop) : NULL;
     if (!s) return false;
-    const Expr *load[2] = {neighbours(f, s->update.value->arg[0], loop->loop.var), neighbours(f, s->update.value->arg[1], loop->loop.var)};
+    const Expr *load[2] = {neighbours(f, s->update.value->arg[0], loop->loop.var),
+                           neighbours(f, s->update.value->arg[1], loop->loop.var)};
     if (!load[0] || !load[1]) return false;
     Val *k = &f->var[loop->loop.var->id], old = *k;
     int mark = cg_mark(f);

@@ -200,9 +200,10 @@ void cg_parallel(Fn *f, const Stmt *s, LLVMValueRef lo, LLVMValueRef hi)
     cg_enter(f, join);
 }
 
-/* ---- copies apart ------------------------------------------------------------------------------------------------------
- * Beside a kernel, a copy keeps vectors of constants in registers that the kernel's accumulators need. As a function of
- * its own it has all of them for itself, and so has the kernel. */
+/* ---- copies apart
+ * ------------------------------------------------------------------------------------------------------ Beside a
+ * kernel, a copy keeps vectors of constants in registers that the kernel's accumulators need. As a function of its own
+ * it has all of them for itself, and so has the kernel. */
 enum { APART = 512 }; /* elements; fewer are not worth a call */
 
 typedef struct Shape {

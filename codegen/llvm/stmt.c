@@ -2,7 +2,8 @@
  * vector loop they act on all active lanes; updates of one place by all lanes are shadow.c's. */
 #include "codegen/llvm/llvm.h"
 
-/* ---- places -------------------------------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------------------------------------
+ */
 static bool same_index(const Cg *c, const Expr *a, const Expr *b)
 {
     int64_t x, y;
@@ -37,11 +38,12 @@ static bool dense_inside(const Fn *f, const Tensor *t, int i, int64_t n)
 {
     int64_t inner, outer, all;
     const Place *p = &f->place[t->id];
-    return cg_known(p->stride[i], &outer) && cg_known(p->stride[i + 1], &inner) && cg_known(p->extent[i + 1], &all) && all == n && outer == inner * n;
+    return cg_known(p->stride[i], &outer) && cg_known(p->stride[i + 1], &inner) && cg_known(p->extent[i + 1], &all) &&
+           all == n && outer == inner * n;
 }
 
-/* [x / n, x % n], what fused loops make of an index, is [0, x] where the inner extent is n: consecutive elements stay so
- * across the ends of rows. */
+/* [x / n, x % n], what fused loops make of an index, is [0, x] where the inner extent is n: consecutive elements stay
+ * so across the ends of rows. */
 Val cg_place(Fn *f, const Tensor *t, Expr *const *ix)
 {
     Val *v = NEW_ARRAY(f->c->mem, Val, t->rank + 1);

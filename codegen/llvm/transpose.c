@@ -2,9 +2,10 @@
  *
  *     for k in … vector W { for j in 0..n unroll { buf[…, k, …, j] = value } }
  *
- * or with the places of a row in two loops, as pairs are. n vectors over k are made, transposed in registers, and stored as W rows of n consecutive elements, where scattering
- * them would take a store each. In 128-bit lanes pairs of units of 1, 2, … elements are interleaved, which is one
- * instruction on x86 (unpcklps, unpcklpd, …); then whole 128-bit parts change places. */
+ * or with the places of a row in two loops, as pairs are. n vectors over k are made, transposed in registers, and
+ * stored as W rows of n consecutive elements, where scattering them would take a store each. In 128-bit lanes pairs of
+ * units of 1, 2, … elements are interleaved, which is one instruction on x86 (unpcklps, unpcklpd, …); then whole
+ * 128-bit parts change places. */
 #include "codegen/llvm/llvm.h"
 
 enum { LANE = 16, MOST = 64 }; /* bytes; vectors */
@@ -87,7 +88,9 @@ static bool inner_loop(Fn *f, const Stmt *s, Side *q)
 {
     int64_t lo, hi;
     if (s->kind != ST_FOR || s->loop.kind != LOOP_UNROLL || s->loop.step != 1 || s->loop.body.n != 1) return false;
-    if (!te_eval_size(f->c->op, s->loop.var->lo, &lo) || !te_eval_size(f->c->op, s->loop.var->hi, &hi) || lo != 0 || hi < 2) return false;
+    if (!te_eval_size(f->c->op, s->loop.var->lo, &lo) || !te_eval_size(f->c->op, s->loop.var->hi, &hi) || lo != 0 ||
+        hi < 2)
+        return false;
     q->inner = s->loop.var;
     q->m = hi;
     q->store = s->loop.body.at[0];
@@ -112,7 +115,9 @@ static bool matches(Fn *f, const Stmt *loop, int64_t n, Side *q)
     for (int i = 0; i < t->rank; i++) {
         const Expr *x = s->store.ix[i];
         int side = t->rank - 1 - i; /* from the last */
-        if (side < sides ? x->op != EX_VAR || x->var != own[side] : te_uses_var(x, q->outer) || (q->inner && te_uses_var(x, q->inner))) return false;
+        if (side < sides ? x->op != EX_VAR || x->var != own[side]
+                         : te_uses_var(x, q->outer) || (q->inner && te_uses_var(x, q->inner)))
+            return false;
     }
     return !loads_from(s->store.value, t);
 }

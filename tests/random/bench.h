@@ -36,7 +36,7 @@ typedef struct Bench {
     Arg arg[MAX_ARGS];
     char last[512];
     bool all_fixed; /* all dims get their sizes when compiling, not only those that the program says */
-    bool failed; /* the interpreter met a run-time error, which others may meet or not */
+    bool failed;    /* the interpreter met a run-time error, which others may meet or not */
     /* one numerics mode */
     Numerics num;
     tensorcc_kernel *ref;
@@ -60,7 +60,7 @@ typedef struct Way {
 } Way;
 Outcome run_way(Bench *b, const Way *w, const char *numerics); /* by the API */
 void forget_seen(Bench *b);
-void run_timer(void);                     /* starts anew */
+void run_timer(void);                    /* starts anew */
 const char *schedule_path(long process); /* the file in which a child hands schedules over */
 
 /* views.c: the arguments through strides: padded, permuted, negative. */

@@ -105,7 +105,8 @@ static const Tensor *any_read(SchedGen *g, const PlanDef *d)
     return found;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------------------------------
+ */
 static const char *factor(SchedGen *g)
 {
     static const int usual[] = {2, 3, 4, 4, 5, 6, 7, 8, 8, 16, 16, 32};
@@ -121,8 +122,8 @@ static const char *factor(SchedGen *g)
 
 static const char *tail(SchedGen *g)
 {
-    static const char *const tails[] = {"",           " tail guard",   " tail peel",    " tail mask",
-                                        " tail pad",  " tail compose", " tail perfect", ""};
+    static const char *const tails[] = {"",          " tail guard",   " tail peel",    " tail mask",
+                                        " tail pad", " tail compose", " tail perfect", ""};
     return tails[rng_below(&g->r, 8)];
 }
 
@@ -138,7 +139,8 @@ static int64_t copies(const Plan *p, const PlanDef *d)
     return n;
 }
 
-/* ---- loop structure -------------------------------------------------------------------------------------------------- */
+/* ---- loop structure
+ * -------------------------------------------------------------------------------------------------- */
 static bool split_loop(SchedGen *g, Want *want)
 {
     const PlanDef *d = focus(g);
@@ -225,7 +227,8 @@ static bool m_order_blocks(SchedGen *g)
     return write_order(g, d, n, it);
 }
 
-/* ---- how loops run ------------------------------------------------------------------------------------------------------ */
+/* ---- how loops run
+ * ------------------------------------------------------------------------------------------------------ */
 static bool m_unroll(SchedGen *g)
 {
     const PlanDef *d = focus(g);
@@ -255,7 +258,8 @@ static bool m_parallel(SchedGen *g)
     return put(g, "parallel %s.%s", name(d), it->name);
 }
 
-/* ---- producers ------------------------------------------------------------------------------------------------------------ */
+/* ---- producers
+ * ------------------------------------------------------------------------------------------------------------ */
 static const char *place(SchedGen *g)
 {
     static const char *const places[] = {"", "", "", " in local", " in reg", " in shared"};
@@ -291,7 +295,8 @@ static bool m_inline(SchedGen *g)
     return c && put(g, "inline %s", name(c));
 }
 
-/* ---- copies ------------------------------------------------------------------------------------------------------------------ */
+/* ---- copies
+ * ------------------------------------------------------------------------------------------------------------------ */
 static bool open_inside(const PlanDef *d, const Iter *root, int at)
 {
     for (int i = at + 1; i < d->loop.n; i++)
@@ -329,9 +334,11 @@ static bool stage(SchedGen *g, bool packed, int named)
     const Iter *it = any_loop(g, d, anything);
     if (!t || !it) return false;
     if (packed) it = d->loop.at[rng_below(&g->r, (d->loop.n + 1) / 2)];
-    put(g, "stage %s at %s.%s in %s", t->name, name(d), it->name, rng_chance(&g->r, packed ? 95 : 60) ? "local" : "reg");
+    put(g, "stage %s at %s.%s in %s", t->name, name(d), it->name,
+        rng_chance(&g->r, packed ? 95 : 60) ? "local" : "reg");
     if (packed) put_pack(g, d, t, it);
-    if (!packed && rng_chance(&g->r, 12)) put(g, rng_chance(&g->r, 50) ? " layout pad %d" : " layout swizzle %d", 16 * (1 + rng_below(&g->r, 8)));
+    if (!packed && rng_chance(&g->r, 12))
+        put(g, rng_chance(&g->r, 50) ? " layout pad %d" : " layout swizzle %d", 16 * (1 + rng_below(&g->r, 8)));
     if (!rng_chance(&g->r, named)) return true;
     if (named == 100) snprintf(g->focus, sizeof g->focus, "ls%d", g->names); /* where that is not accepted: any */
     return put(g, " -> ls%d", g->names++);
@@ -368,7 +375,8 @@ static bool m_layout(SchedGen *g)
     if (!d) d = any_def(g, true);
     const Tensor *t = d ? d->w->def->out[0] : NULL;
     for (int i = 0; i < g->p->l->op->ntensors; i++)
-        if (g->p->l->op->tensor[i]->kind == TK_CONST_INPUT && rng_chance(&g->r, t ? 15 : 50)) t = g->p->l->op->tensor[i];
+        if (g->p->l->op->tensor[i]->kind == TK_CONST_INPUT && rng_chance(&g->r, t ? 15 : 50))
+            t = g->p->l->op->tensor[i];
     if (!t) return false;
     char part[16][16];
     for (int rank = t->rank; from < rank && k < 14; from++) {
@@ -390,7 +398,8 @@ static bool m_layout(SchedGen *g)
     return put(g, ")");
 }
 
-/* ---- registers ------------------------------------------------------------------------------------------------------------------ */
+/* ---- registers
+ * ------------------------------------------------------------------------------------------------------------------ */
 static bool m_accum(SchedGen *g)
 {
     const PlanDef *d = focus(g);
@@ -429,7 +438,8 @@ static bool m_microkernel(SchedGen *g)
     return put(g, " with %s%s", how, rng_chance(&g->r, 30) ? " compose" : "");
 }
 
-/* ---- one pass ---------------------------------------------------------------------------------------------------------- */
+/* ---- one pass
+ * ---------------------------------------------------------------------------------------------------------- */
 static bool sums(const PlanDef *d) { return !d->w->gone && d->r && d->r->op == RED_SUM; }
 
 /* A maximum, a sum, and a sum that reads what is made of both, in this order. */
@@ -466,7 +476,9 @@ static bool m_order_pass(SchedGen *g)
             const Iter *x = d[2]->loop.at[i];
             bool indexes = false;
             for (int k = 0; z && k < z->nargs; k++) indexes |= z->arg[k]->op == EX_VAR && of_root(x, z->arg[k]->var);
-            int at = x->reduces ? 1 + (x->kind == IT_INNER && g->names % 2) : indexes ? 2 * (x->kind == IT_INNER && g->names % 3 == 0) : 2;
+            int at = x->reduces ? 1 + (x->kind == IT_INNER && g->names % 2)
+                     : indexes  ? 2 * (x->kind == IT_INNER && g->names % 3 == 0)
+                                : 2;
             if (at == pass) it[n++] = x;
         }
     return write_order(g, d[2], n, it);
@@ -482,28 +494,41 @@ static bool m_online(SchedGen *g)
     return it && put(g, "online %s, %s, %s over %s", name(d[0]), name(d[1]), name(d[2]), it->name);
 }
 
-/* ---- what comes next ------------------------------------------------------------------------------------------------------------ */
-static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks, m_pack,  m_pack, m_accum,
+/* ---- what comes next
+ * ------------------------------------------------------------------------------------------------------------ */
+static Move *const product[] = {m_tile_result, m_split_reduction, m_order_blocks, m_pack,     m_pack,  m_accum,
                                 m_microkernel, m_microkernel,     m_pipeline,     m_parallel, m_stage, NULL};
-static Move *const product2[] = {m_tile_result, m_split_reduction, m_order_blocks, m_tile_result, m_split_reduction,
-                                 m_order_blocks, m_pack,           m_pack,         m_microkernel, m_parallel,
-                                 m_prefetch,     m_pipeline,       NULL};
-static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,   m_order, m_vectorize,
-                               m_parallel,    m_unroll,       m_pipeline,     m_split,  m_fuse,  NULL};
+static Move *const product2[] = {m_tile_result,
+                                 m_split_reduction,
+                                 m_order_blocks,
+                                 m_tile_result,
+                                 m_split_reduction,
+                                 m_order_blocks,
+                                 m_pack,
+                                 m_pack,
+                                 m_microkernel,
+                                 m_parallel,
+                                 m_prefetch,
+                                 m_pipeline,
+                                 NULL};
+static Move *const copied[] = {m_tile_result, m_order_blocks, m_stage_named, m_tile,  m_order, m_vectorize,
+                               m_parallel,    m_unroll,       m_pipeline,    m_split, m_fuse,  NULL};
 static Move *const laid[] = {m_layout, m_at, m_stage_named, m_layout, m_vectorize, m_parallel, m_tile, m_layout, NULL};
 static Move *const lanes[] = {m_split, m_tile, m_order, m_vectorize, m_unroll, m_parallel, NULL};
 static Move *const near[] = {m_tile, m_order_blocks, m_at, m_at, m_vectorize, m_parallel, m_at, m_split, NULL};
-static Move *const in_parts[] = {m_split_reduction, m_order, m_accum, m_split, m_order, m_stage, m_pipeline, m_unroll, NULL};
-static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m_rfactor, m_parallel, m_at, m_split, m_order_blocks,
-                                m_vectorize, m_stage, m_unroll, m_rfactor, NULL};
-static Move *const chaos[] = {m_split,   m_split,    m_tile,   m_tile, m_fuse,  m_fuse,   m_order,
-                              m_order,   m_unroll,   m_vectorize, m_parallel, m_at, m_at, m_at,
-                              m_root,    m_inline,   m_inline, m_stage, m_stage, m_stage, m_accum,
-                              m_accum,   m_prefetch, m_pipeline, m_pipeline, m_microkernel, m_rfactor, m_online,     m_layout};
-static Move *const pass[] = {m_split, m_split_reduction, m_split, m_order_pass, m_online, m_accum, m_vectorize, m_online,
-                             m_parallel, m_order, m_unroll, m_at, m_split, NULL};
+static Move *const in_parts[] = {m_split_reduction, m_order,    m_accum,  m_split, m_order,
+                                 m_stage,           m_pipeline, m_unroll, NULL};
+static Move *const partial[] = {m_split_reduction, m_split_reduction, m_order, m_rfactor, m_parallel, m_at, m_split,
+                                m_order_blocks,    m_vectorize,       m_stage, m_unroll,  m_rfactor,  NULL};
+static Move *const chaos[] = {m_split,    m_split,       m_tile,     m_tile,   m_fuse,  m_fuse,  m_order,    m_order,
+                              m_unroll,   m_vectorize,   m_parallel, m_at,     m_at,    m_at,    m_root,     m_inline,
+                              m_inline,   m_stage,       m_stage,    m_stage,  m_accum, m_accum, m_prefetch, m_pipeline,
+                              m_pipeline, m_microkernel, m_rfactor,  m_online, m_layout};
+static Move *const pass[] = {m_split,  m_split_reduction, m_split, m_order_pass, m_online, m_accum, m_vectorize,
+                             m_online, m_parallel,        m_order, m_unroll,     m_at,     m_split, NULL};
 static Move *const nothing[] = {NULL};
-static Move *const *const recipes[] = {product, product2, product, lanes, near, near, in_parts, partial, copied, laid, nothing};
+static Move *const *const recipes[] = {product,  product2, product, lanes, near,   near,
+                                       in_parts, partial,  copied,  laid,  nothing};
 enum { RECIPES = sizeof recipes / sizeof *recipes, CHAOS = sizeof chaos / sizeof *chaos };
 
 SchedGen *sched_gen(uint64_t seed, const Program *p)

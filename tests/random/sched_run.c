@@ -28,14 +28,24 @@ typedef struct Try {
 /* Several processors, so that lanes differ. */
 static Target processor(uint64_t k)
 {
-    Target t = {.name = "cpu", .vector_bytes = 32, .vregs = 16, .fma = true, .l1 = 32 << 10, .l2 = 1 << 20, .l3 = 8 << 20,
-                .line = 64, .cores = 2, .fma_per_cycle = 2, .fma_latency = 4};
+    Target t = {.name = "cpu",
+                .vector_bytes = 32,
+                .vregs = 16,
+                .fma = true,
+                .l1 = 32 << 10,
+                .l2 = 1 << 20,
+                .l3 = 8 << 20,
+                .line = 64,
+                .cores = 2,
+                .fma_per_cycle = 2,
+                .fma_latency = 4};
     static const int bytes[] = {32, 64, 16};
     t.vector_bytes = bytes[k % 3];
     return t;
 }
 
-/* ---- one try ------------------------------------------------------------------------------------------------------- */
+/* ---- one try -------------------------------------------------------------------------------------------------------
+ */
 static const Sched *parse(Try *t, const Schedule *s)
 {
     Source *src = NEW(t->mem, Source);
@@ -71,8 +81,9 @@ static Outcome attempt(Grow *g, Try *t, int threads, uint64_t cpu)
     t->sched = use.sched;
     if (use.sched) t->prog = sched_lower_with(t->mem, &use, te_bind(t->mem, g->op, bound), &t->diags, NULL);
     const char *bad = bad_diagnostic(&t->diags);
-    if (bad) return fail(b, RUN_CRASH, "schedule: %s in a diagnostic: %s: %s", bad, diag_name(t->diags.first->code),
-                         t->diags.first->text);
+    if (bad)
+        return fail(b, RUN_CRASH, "schedule: %s in a diagnostic: %s: %s", bad, diag_name(t->diags.first->code),
+                    t->diags.first->text);
     if (!t->prog && !t->diags.errors) return fail(b, RUN_CRASH, "schedule: not lowered, and no diagnostic");
     if (!t->prog) return RUN_REJECTED;
     const char *broken = tile_verify(t->mem, t->prog);
@@ -86,15 +97,16 @@ static Plan *loops_now(Grow *g, Try *t)
     int64_t bound[MAX_DIMS], none[1];
     for (int i = 0; i < g->op->ndims; i++) bound[i] = size_bound(g->b, i);
     Lower *l = NEW(t->mem, Lower);
-    low_start(l, t->mem, te_bind(t->mem, g->op, bound), arena_dup(t->mem, &target, sizeof target), g->b->num, SCHED_FILE,
-              1, NULL);
+    low_start(l, t->mem, te_bind(t->mem, g->op, bound), arena_dup(t->mem, &target, sizeof target), g->b->num,
+              SCHED_FILE, 1, NULL);
     fuse_snapshots(l);
     Plan *p = plan_new(l);
     SchedEnv env = {t->sched, none, l->op, l->target};
     return plan_apply(p, t->sched, t->sched->nstmts, &env, NULL, &t->diags) ? p : NULL;
 }
 
-/* ---- growing --------------------------------------------------------------------------------------------------------- */
+/* ---- growing
+ * --------------------------------------------------------------------------------------------------------- */
 /* The last statement stays when it is accepted. */
 static Outcome add_one(Grow *g, Try *now, bool counted)
 {
@@ -148,7 +160,8 @@ static Outcome grow_again(Grow *g)
     return r;
 }
 
-/* ---- how much it is ---------------------------------------------------------------------------------------------------- */
+/* ---- how much it is
+ * ---------------------------------------------------------------------------------------------------- */
 typedef struct Size {
     double work, code;
 } Size;
@@ -184,7 +197,8 @@ static Size size_of(const TileProg *p, const int64_t *sizes, const Block *b)
     return all;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------------- */
 static bool seen_text(Bench *b, const Try *t)
 {
     Text text = {.mem = t->mem};
@@ -238,7 +252,8 @@ static Outcome run_all(Grow *g, const char *numerics)
     return r;
 }
 
-/* ---- the schedules of a program ------------------------------------------------------------------------------------------- */
+/* ---- the schedules of a program
+ * ------------------------------------------------------------------------------------------- */
 static Schedule fresh(uint64_t program, int i)
 {
     Schedule s = {.seed = program * 64 + (uint64_t)i};
