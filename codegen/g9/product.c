@@ -17,8 +17,12 @@
 
 enum { STAGES = 4, GROUP = 16 };
 
-static const Tile mma_tiles[] = {{128, 128, 64, 64}, {64, 64, 32, 32}, {32, 32, 16, 16}};
-static const Tile fma_tiles[] = {{128, 128, 32, 64}, {64, 128, 32, 64}, {64, 64, 32, 64}, {32, 64, 32, 64}};
+/* Smaller tiles of a warp read more of shared memory for each result. */
+static const Tile mma_tiles[] = {
+    {128, 128, 64, 64, 100}, {64, 128, 32, 64, 112}, {64, 64, 32, 32, 150}, {32, 32, 16, 16, 300}};
+static const Tile fma_tiles[] = {
+    {128, 128, 32, 64, 100}, {64, 128, 32, 64, 102}, {64, 64, 32, 64, 110}, {32, 64, 32, 64, 150}};
+enum { TILES = 4 };
 
 /* ---- recognising */
 static bool number(const G9 *g, const Expr *e, int64_t *v) { return te_eval_size(g->op, e, v); }
@@ -189,23 +193,31 @@ static void lay_out(const Product *p, Operand *o, int tile, int base)
     o->ragged = o->extent % tile != 0;
 }
 
-/* The largest tiles that give all multiprocessors a block. */
+static bool fits(const G9 *g, Product *p, const Tile *t)
+{
+    int64_t most = g->machine->shared_block;
+    p->t = *t;
+    p->threads = t->bm / t->wm * (t->bn / t->wn) * 32;
+    lay_out(p, &p->a, t->bm, 0);
+    lay_out(p, &p->b, t->bn, p->a.lines * p->a.pitch);
+    p->stage_bytes = p->b.base + p->b.lines * p->b.pitch;
+    for (p->stages = STAGES; p->stages > 1 && p->stages * p->stage_bytes > most; p->stages--) continue;
+    return p->stages > 1 && p->stage_bytes < 32768;
+}
+
+/* The tiles with which the multiprocessor that gets most blocks is done first. */
 static bool choose(const G9 *g, Product *p)
 {
-    const IsaMachine *m = g->machine;
-    const Tile *tiles = p->mma ? mma_tiles : fma_tiles;
-    int at = 0, n = p->mma ? (int)(sizeof mma_tiles / sizeof *mma_tiles) : (int)(sizeof fma_tiles / sizeof *fma_tiles);
-    while (at + 1 < n && blocks_of(p, &tiles[at]) < m->chip_sms) at++;
-    for (; at < n; at++) {
-        p->t = tiles[at];
-        p->threads = p->t.bm / p->t.wm * (p->t.bn / p->t.wn) * 32;
-        lay_out(p, &p->a, p->t.bm, 0);
-        lay_out(p, &p->b, p->t.bn, p->a.lines * p->a.pitch);
-        p->stage_bytes = p->b.base + p->b.lines * p->b.pitch;
-        for (p->stages = STAGES; p->stages > 1 && p->stages * p->stage_bytes > m->shared_block; p->stages--) continue;
-        if (p->stages > 1 && p->stage_bytes < 32768) return true;
+    const Tile *tiles = p->mma ? mma_tiles : fma_tiles, *best = NULL;
+    int64_t least = INT64_MAX, sms = g->machine->chip_sms;
+    for (int i = 0; i < TILES; i++) {
+        const Tile *t = &tiles[i];
+        int64_t time = (blocks_of(p, t) + sms - 1) / sms * t->bm * t->bn * t->cost;
+        if (time >= least || !fits(g, p, t)) continue;
+        least = time;
+        best = t;
     }
-    return false;
+    return best && fits(g, p, best);
 }
 
 static bool machine_can(const G9 *g, const Product *p)

@@ -8,6 +8,7 @@ enum { P_COPIES = 16, P_PAD = 16 /* bytes behind a line */ };
 
 typedef struct Tile {
     int bm, bn, wm, wn; /* of a block, of a warp */
+    int cost;           /* of a result, in percent of what it costs in the largest tile */
 } Tile;
 
 typedef struct Operand {
