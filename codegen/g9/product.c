@@ -1,52 +1,28 @@
-/* product: a sum of products on the matrix unit.
+/* product: a sum of products by tiles: on the matrix unit, or by fmas.
  *
  *     for … i, j { alloc acc; acc = 0; for k { acc sum= f32(A[…i, k…]) * f32(B[…k, j…]) }; what follows reads acc }
  *
  * A block makes BM x BN results. Tiles of A and B come through shared memory by asynchronous copies of 16 bytes,
  * `stages` of them under way, in the order in which memory has them; lines are padded by 16 bytes, so that the eight
- * rows that a matrix load reads at once lie in different banks. A warp makes WM x WN of the results from fragments;
- * then what follows the sum runs for each of its elements. An mma is one fma a term in order of k, so the bits are
- * those of the loops. Terms beyond the end are 0; blocks beyond the last row or column compute what they do not store.
+ * rows that are read at once lie in different banks. A warp makes WM x WN of the results (product_mma.c,
+ * product_fma.c); then what follows the sum runs for each of its elements. Terms enter in order of k, one fma each, so
+ * the bits are those of the loops. Terms beyond the end are 0; blocks beyond the last row or column compute what they
+ * do not store.
  *
- * Relies on sizes known when compiling, lines that start at multiples of 16 bytes, and operands of 16 bits. */
-#include "codegen/g9/map.h"
+ * Relies on sizes known when compiling and lines that start at multiples of 16 bytes. Operands are f16 and bf16 for the
+ * matrix unit, f32 for fmas. */
+#include "codegen/g9/product.h"
 
 #include <string.h>
 
-enum { BK = 32, CHUNK = 8 /* elements of a copy */, PAD = 16, STAGES = 4, GROUP = 16 };
+enum { STAGES = 4, GROUP = 16 };
 
-typedef struct Tile {
-    int bm, bn, wm, wn; /* of a block, of a warp */
-} Tile;
-static const Tile tiles[] = {{128, 128, 64, 64}, {64, 64, 32, 32}, {32, 32, 16, 16}};
-enum { TILES = sizeof tiles / sizeof *tiles, WARPS = 4, THREADS = 32 * WARPS };
-
-typedef struct Operand {
-    const Expr *load;
-    const Stmt *rows; /* the loop over its lines of results */
-    bool k_fast;      /* consecutive along k, else along the rows */
-    int64_t extent;   /* of rows */
-    int64_t k_step;   /* elements from one k to the next */
-    /* of the kernel */
-    int tile, pitch, base; /* rows of a tile; bytes of a line; where it begins in a stage */
-    int lines, per_line, copies;
-    Val pointer[16], bytes[16], write, to, fragment, k_at; /* to: `write` in the stage that is being filled */
-    bool ragged;
-} Operand;
-
-typedef struct Product {
-    const Chain *c;
-    const Tensor *acc;
-    const Stmt *k;
-    Block rest;
-    Operand a, b;
-    int64_t terms;
-    IsaType type;
-    Tile t;
-    int stages, stage_bytes;
-    Val row, column; /* of this lane's first element */
-    Val acc_reg[8][8];
-} Product;
+/* Smaller tiles of a warp read more of shared memory for each result. */
+static const Tile mma_tiles[] = {
+    {128, 128, 64, 64, 100}, {64, 128, 32, 64, 112}, {64, 64, 32, 32, 150}, {32, 32, 16, 16, 300}};
+static const Tile fma_tiles[] = {
+    {128, 128, 32, 64, 100}, {64, 128, 32, 64, 102}, {64, 64, 32, 64, 110}, {32, 64, 32, 64, 150}};
+enum { TILES = 4 };
 
 /* ---- recognising */
 static bool number(const G9 *g, const Expr *e, int64_t *v) { return te_eval_size(g->op, e, v); }
@@ -67,14 +43,14 @@ static bool at_zero(const G9 *g, const Expr *e, int64_t *v)
     }
 }
 
-/* The start of every line of CHUNK elements is a multiple of CHUNK: what the index of a dense dimension adds is. */
+/* The start of every line of a copy's elements is a multiple of them: what the index of a dense dimension adds is. */
 static bool aligned(const G9 *g, const Product *p, const Expr *e, const Var *fast)
 {
     int64_t by, zero;
-    if (!at_zero(g, e, &zero) || zero % CHUNK) return false;
+    if (!at_zero(g, e, &zero) || zero % p->chunk) return false;
     for (int i = 0; i <= p->c->n; i++) {
         const Var *v = i < p->c->n ? p->c->loop[i]->loop.var : p->k->loop.var;
-        if (v != fast && (!g_slope(g, e, v, &by) || by % CHUNK)) return false;
+        if (v != fast && (!g_slope(g, e, v, &by) || by % p->chunk)) return false;
     }
     return true;
 }
@@ -96,10 +72,10 @@ static bool lies_well(G9 *g, const Product *p, Operand *o)
     o->k_fast = by_k == 1;
     o->k_step = by_k;
     int64_t slow = o->k_fast ? by_r : by_k, fast = o->k_fast ? p->terms : o->extent;
-    if (slow % CHUNK || slow <= 0 || fast % CHUNK) return false;
+    if (slow % p->chunk || slow <= 0 || fast % p->chunk) return false;
     stride = 1;
     for (int i = t->rank; i-- > 0;) {
-        if (stride % CHUNK && !aligned(g, p, o->load->arg[i], o->k_fast ? k : r)) return false;
+        if (stride % p->chunk && !aligned(g, p, o->load->arg[i], o->k_fast ? k : r)) return false;
         number(g, t->shape[i], &n);
         stride *= n;
     }
@@ -110,7 +86,7 @@ static const Expr *plain_load(const Expr *e)
 {
     const Expr *l = e->op == EX_CAST ? e->arg[0] : e;
     bool fits = e->type == DT_F32 && l->op == EX_LOAD && l->flag == LOAD_PROVED && !l->load.other;
-    return fits && (l->type == DT_F16 || l->type == DT_BF16) ? l : NULL;
+    return fits && (l->type == DT_F16 || l->type == DT_BF16 || l->type == DT_F32) ? l : NULL;
 }
 
 /* The innermost loop whose variable `of` mentions and `other` does not. */
@@ -137,7 +113,11 @@ static bool find_operands(G9 *g, Product *p, const Expr *value)
         Operand t = p->a;
         p->a = p->b, p->b = t;
     }
-    p->type = x->type == DT_F16 ? IT_F16 : IT_BF16;
+    p->type = x->type == DT_F16 ? IT_F16 : x->type == DT_BF16 ? IT_BF16 : IT_F32;
+    p->mma = p->type != IT_F32;
+    p->size = p->mma ? 2 : 4;
+    p->chunk = 16 / p->size;
+    p->bk = p->mma ? 32 : 16;
     return number(g, p->a.rows->loop.var->hi, &p->a.extent) && number(g, p->b.rows->loop.var->hi, &p->b.extent);
 }
 
@@ -185,7 +165,7 @@ static bool match(G9 *g, Product *p, const Chain *c)
     if (!whole_loops(g, c) || p->terms > INT32_MAX || !is_simple(g, &p->rest) || !find_operands(g, p, u->update.value))
         return false;
     /* A product that underflows leaves -0, to which a 0 that fills the last tile must not be added. */
-    if (!g->fast && p->type != IT_F16 && p->terms % BK) return false;
+    if (!g->fast && p->type != IT_F16 && p->terms % p->bk) return false;
     return lies_well(g, p, &p->a) && lies_well(g, p, &p->b);
 }
 
@@ -202,49 +182,62 @@ static int64_t blocks_of(const Product *p, const Tile *t)
     return n;
 }
 
-static void lay_out(Operand *o, int tile, int base)
+static void lay_out(const Product *p, Operand *o, int tile, int base)
 {
     o->tile = tile;
     o->base = base;
-    o->lines = o->k_fast ? tile : BK;
-    o->per_line = (o->k_fast ? BK : tile) / CHUNK;
-    o->pitch = o->per_line * CHUNK * 2 + PAD;
-    o->copies = o->lines * o->per_line / THREADS;
+    o->lines = o->k_fast ? tile : p->bk;
+    o->per_line = (o->k_fast ? p->bk : tile) / p->chunk;
+    o->pitch = o->per_line * 16 + P_PAD;
+    o->copies = o->lines * o->per_line / p->threads;
     o->ragged = o->extent % tile != 0;
 }
 
+static bool fits(const G9 *g, Product *p, const Tile *t)
+{
+    int64_t most = g->machine->shared_block;
+    p->t = *t;
+    p->threads = t->bm / t->wm * (t->bn / t->wn) * 32;
+    lay_out(p, &p->a, t->bm, 0);
+    lay_out(p, &p->b, t->bn, p->a.lines * p->a.pitch);
+    p->stage_bytes = p->b.base + p->b.lines * p->b.pitch;
+    for (p->stages = STAGES; p->stages > 1 && p->stages * p->stage_bytes > most; p->stages--) continue;
+    return p->stages > 1 && p->stage_bytes < 32768;
+}
+
+/* The tiles with which the multiprocessor that gets most blocks is done first. */
 static bool choose(const G9 *g, Product *p)
 {
-    const IsaMachine *m = g->machine;
-    int at = 0;
-    while (at + 1 < TILES && blocks_of(p, &tiles[at]) < m->chip_sms) at++;
-    for (; at < TILES; at++) {
-        p->t = tiles[at];
-        lay_out(&p->a, p->t.bm, 0);
-        lay_out(&p->b, p->t.bn, p->a.lines * p->a.pitch);
-        p->stage_bytes = p->b.base + p->b.lines * p->b.pitch;
-        for (p->stages = STAGES; p->stages > 1 && p->stages * p->stage_bytes > m->shared_block; p->stages--) continue;
-        if (p->stages > 1 && p->stage_bytes < 32768) return true;
+    const Tile *tiles = p->mma ? mma_tiles : fma_tiles, *best = NULL;
+    int64_t least = INT64_MAX, sms = g->machine->chip_sms;
+    for (int i = 0; i < TILES; i++) {
+        const Tile *t = &tiles[i];
+        int64_t time = (blocks_of(p, t) + sms - 1) / sms * t->bm * t->bn * t->cost;
+        if (time >= least || !fits(g, p, t)) continue;
+        least = time;
+        best = t;
     }
-    return false;
+    return best && fits(g, p, best);
 }
 
 static bool machine_can(const G9 *g, const Product *p)
 {
     IsaInst in = isa_inst(G9_MMA);
     const char *lacks;
+    if (g->machine->chip_warp != 32 || !g->machine->chip_copy) return false;
+    if (!p->mma) return true;
     in.mod[0] = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
     in.mod[1] = IT_F32;
     in.mod[2] = in.mod[3] = p->type;
-    return g->machine->chip_warp == 32 && g->machine->chip_copy && isa_machine_has(g->machine, &in, &lacks);
+    return isa_machine_has(g->machine, &in, &lacks);
 }
 
 /* ---- small steps */
-static Val plus(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_ADD, a, g_imm(b)); }
-static Val times(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MUL, a, g_imm(b)); }
-static Val over(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_DIV, a, g_imm(b)); }
-static Val modulo(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MOD, a, g_imm(b)); }
-static Val sum(G9 *g, Val a, Val b) { return g_ix_op(g, EX_ADD, a, b); }
+Val p_plus(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_ADD, a, g_imm(b)); }
+Val p_times(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MUL, a, g_imm(b)); }
+Val p_over(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_DIV, a, g_imm(b)); }
+Val p_modulo(G9 *g, Val a, int64_t b) { return g_ix_op(g, EX_MOD, a, g_imm(b)); }
+Val p_sum(G9 *g, Val a, Val b) { return g_ix_op(g, EX_ADD, a, b); }
 static void plain(G9 *g, Op o, int n, const Val *src) { g_act(g, o, (Val){0}, (Val){0}, n, src); }
 
 static Val variable(G9 *g, Val start)
@@ -268,18 +261,19 @@ static void find_block(G9 *g, Product *p, Val *first_row, Val *first_column)
     int64_t hi, left = blocks_of(p, &p->t), nbm = (p->a.extent + p->t.bm - 1) / p->t.bm,
                 nbn = (p->b.extent + p->t.bn - 1) / p->t.bn;
     Val x = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_CTAID_X)), 0, left - 1);
-    Val tile = modulo(g, x, nbm * nbn), group = over(g, tile, nbn * GROUP), within = modulo(g, tile, nbn * GROUP);
-    Val rows = g_ix_op(g, EX_MIN, g_imm(GROUP), g_ix_op(g, EX_SUB, g_imm(nbm), times(g, group, GROUP)));
+    Val tile = p_modulo(g, x, nbm * nbn), group = p_over(g, tile, nbn * GROUP), within = p_modulo(g, tile, nbn * GROUP);
+    Val rows = g_ix_op(g, EX_MIN, g_imm(GROUP), g_ix_op(g, EX_SUB, g_imm(nbm), p_times(g, group, GROUP)));
     rows = g_ranged(rows, 1, rows.hi);
-    Val bm = sum(g, times(g, group, GROUP), g_ix_op(g, EX_MOD, within, rows)), bn = g_ix_op(g, EX_DIV, within, rows);
-    *first_row = times(g, g_ranged(bm, 0, nbm - 1), p->t.bm);
-    *first_column = times(g, g_ranged(bn, 0, nbn - 1), p->t.bn);
-    x = over(g, x, nbm * nbn);
+    Val bm = p_sum(g, p_times(g, group, GROUP), g_ix_op(g, EX_MOD, within, rows)),
+        bn = g_ix_op(g, EX_DIV, within, rows);
+    *first_row = p_times(g, g_ranged(bm, 0, nbm - 1), p->t.bm);
+    *first_column = p_times(g, g_ranged(bn, 0, nbn - 1), p->t.bn);
+    x = p_over(g, x, nbm * nbn);
     for (int i = p->c->n; i-- > 0;) {
         const Stmt *s = p->c->loop[i];
         if (s == p->a.rows || s == p->b.rows || !number(g, s->loop.var->hi, &hi)) continue;
-        g->var[s->loop.var->id] = modulo(g, x, hi);
-        x = over(g, x, hi);
+        g->var[s->loop.var->id] = p_modulo(g, x, hi);
+        x = p_over(g, x, hi);
     }
 }
 
@@ -289,15 +283,15 @@ static Val at_most(G9 *g, Val v, int64_t most) { return g_ix_op(g, EX_MIN, v, g_
 /* Pointers to this thread's chunks of the first tile, and how many bytes of each are there. */
 static void open_copies(G9 *g, const Product *p, Operand *o, Val tid, Val first)
 {
-    int gap = THREADS / o->per_line;
-    Val line = over(g, tid, o->per_line), chunk = times(g, modulo(g, tid, o->per_line), CHUNK);
+    int gap = p->threads / o->per_line;
+    Val line = p_over(g, tid, o->per_line), chunk = p_times(g, p_modulo(g, tid, o->per_line), p->chunk);
     int rows = o->rows->loop.var->id, k = p->k->loop.var->id;
     o->k_at = o->k_fast ? chunk : line;
     for (int q = 0; q < o->copies; q++) {
-        Val at = plus(g, line, (int64_t)q * gap), row = sum(g, first, o->k_fast ? at : chunk);
+        Val at = p_plus(g, line, (int64_t)q * gap), row = p_sum(g, first, o->k_fast ? at : chunk);
         Val along = o->k_fast ? chunk : at;
-        g->var[rows] = o->ragged ? at_most(g, row, o->k_fast ? o->extent - 1 : o->extent - CHUNK) : row;
-        g->var[k] = at_most(g, along, o->k_fast ? p->terms - CHUNK : p->terms - 1);
+        g->var[rows] = o->ragged ? at_most(g, row, o->k_fast ? o->extent - 1 : o->extent - p->chunk) : row;
+        g->var[k] = at_most(g, along, o->k_fast ? p->terms - p->chunk : p->terms - 1);
         Mark m = g_mark(g);
         Access a = g_access(g, o->load->load.t, o->load->arg, o->load->load.t->rank, NULL);
         g_forget_memo(g, m);
@@ -306,114 +300,40 @@ static void open_copies(G9 *g, const Product *p, Operand *o, Val tid, Val first)
         Val in = o->ragged ? g_ix_compare(g, EX_LT, row, g_imm(o->extent)) : g_true(true);
         o->bytes[q] = o->ragged ? g_reg(g, g_select(g, in, g_bits(16), g_bits(0))) : g_imm(16);
     }
-    o->write = plus(g, sum(g, times(g, line, o->pitch), times(g, chunk, 2)), o->base);
+    o->write = p_plus(g, p_sum(g, p_times(g, line, o->pitch), p_times(g, chunk, p->size)), o->base);
 }
 
 /* The q-th copy of a tile, where `guard` holds; k_left: how many terms there still are. */
 static void copy(G9 *g, const Product *p, Operand *o, int q, Val k_left, Val guard)
 {
-    int gap = THREADS / o->per_line;
-    bool short_k = p->terms % BK != 0;
+    int gap = p->threads / o->per_line;
+    bool short_k = p->terms % p->bk != 0;
     Val bytes = o->bytes[q], to = o->to, from = o->pointer[q];
     if (short_k) {
-        Val at = o->k_fast ? o->k_at : plus(g, o->k_at, (int64_t)q * gap);
+        Val at = o->k_fast ? o->k_at : p_plus(g, o->k_at, (int64_t)q * gap);
         bytes = g_select(g, g_gen2(g, OP(G9_ISETP, 2, IT_S32), g_reg(g, at), k_left), g_reg(g, bytes), g_bits(0));
     }
     to.bits = (uint64_t)((int64_t)q * gap * o->pitch);
     from.bits = 0;
     bool all = !short_k && !o->ragged;
     g_act(g, OP(all ? G9_CPA : G9_CPAZ, IT_B128), guard, (Val){0}, all ? 2 : 3, (Val[]){to, from, bytes});
-    step(g, from, o->k_fast ? BK * 2 : o->k_step * BK * 2);
+    step(g, from, (o->k_fast ? 1 : o->k_step) * p->bk * p->size);
 }
 
-static void open_stage(G9 *g, Product *p, Val stage)
+int p_copies(const Product *p) { return p->a.copies + p->b.copies; }
+
+void p_open_stage(G9 *g, Product *p)
 {
-    p->a.to = g_reg(g, sum(g, p->a.write, stage));
-    p->b.to = g_reg(g, sum(g, p->b.write, stage));
+    p->a.to = g_reg(g, p_sum(g, p->a.write, p->write));
+    p->b.to = g_reg(g, p_sum(g, p->b.write, p->write));
 }
 
-/* Copy number `at` of both tiles. */
-static void copy_next(G9 *g, Product *p, int at, Val k_left, Val guard)
+void p_copy(G9 *g, Product *p, int at, Val guard)
 {
     bool first = at < p->a.copies;
-    copy(g, p, first ? &p->a : &p->b, first ? at : at - p->a.copies, k_left, guard);
+    copy(g, p, first ? &p->a : &p->b, first ? at : at - p->a.copies, p->left, guard);
 }
 
-/* ---- fragments
- * A matrix load reads 8x8 tiles at addresses that lanes give: tile t is that of lanes 8 t to 8 t + 7. For A they are
- * (rows 0-7, k 0-7), (8-15, 0-7), (0-7, 8-15), (8-15, 8-15), for two columns of B (columns 0-7, k 0-7), (0-7, 8-15),
- * (8-15, 0-7), (8-15, 8-15). Where memory has k outside, it is turned on the way. */
-static Val fragment_base(G9 *g, const Operand *o, Val lane, Val first, bool is_a)
-{
-    Val r = modulo(g, lane, 8), low = modulo(g, over(g, lane, 8), 2), high = over(g, lane, 16);
-    Val row8 = is_a ? low : high, k8 = is_a ? high : low;
-    Val line = o->k_fast ? sum(g, sum(g, first, times(g, row8, 8)), r) : sum(g, times(g, k8, 8), r);
-    Val along = o->k_fast ? times(g, k8, 8) : sum(g, first, times(g, row8, 8));
-    return plus(g, sum(g, times(g, line, o->pitch), times(g, along, 2)), o->base);
-}
-
-/* Into `to`, a mutable quad. */
-static void load_fragment(G9 *g, const Operand *o, Val to, Val base, int rows, int k, Val guard)
-{
-    Val at = base;
-    at.bits = (uint64_t)(o->k_fast ? rows * o->pitch + k * 2 : k * o->pitch + rows * 2);
-    g_act(g, OP(G9_LDM, 2, !o->k_fast, IT_B16), guard, to, 1, &at);
-}
-
-static Val pair_of(Val quad, int which)
-{
-    return (Val){.kind = V_REG, .width = 2, .r = quad.r, .part = 1, .sub = (uint8_t)(2 * which)};
-}
-
-/* Fragments of 16 terms, and what is done between two matrix instructions, which leave room for others: warps issue in
- * order, so what would wait for the memory pipe is spread out. */
-typedef struct Fragments {
-    Val a[8], b[8];
-} Fragments;
-
-typedef struct Between {
-    Product *p;
-    Fragments *next;       /* fragments to load, from term k on */
-    Val at_a, at_b, there; /* there: V_NONE, or where the loads are not beyond the last tile */
-    int k, copies;
-    Val left, more;
-    int done, all;
-} Between;
-
-static void load_next(G9 *g, const Product *p, Fragments *f, Val at_a, Val at_b, int k, int at, Val guard)
-{
-    int na = p->t.wm / 16;
-    if (at < na)
-        load_fragment(g, &p->a, f->a[at], at_a, 16 * at, k, guard);
-    else
-        load_fragment(g, &p->b, f->b[at - na], at_b, 16 * (at - na), k, guard);
-}
-
-static int loads_of(const Product *p) { return p->t.wm / 16 + p->t.wn / 16; }
-
-static void between(G9 *g, Between *b)
-{
-    int at = b->done++, loads = loads_of(b->p);
-    if (at < loads)
-        load_next(g, b->p, b->next, b->at_a, b->at_b, b->k, at, b->there);
-    else
-        copy_next(g, b->p, at - loads, b->left, b->more);
-}
-
-static void multiply(G9 *g, Product *p, const Fragments *f, Between *b)
-{
-    uint16_t shape = (uint16_t)isa_shape_code((IsaShape){16, 8, 16});
-    int rows = p->t.wm / 16, columns = p->t.wn / 8, at = 0;
-    b->all = loads_of(p) + b->copies;
-    for (int m = 0; m < rows; m++)
-        for (int n = 0; n < columns; n++) {
-            Val acc = p->acc_reg[m][n], src[] = {f->a[m], pair_of(f->b[n / 2], n % 2), acc};
-            g_act(g, OP(G9_MMA, shape, IT_F32, p->type, p->type), (Val){0}, acc, 3, src);
-            for (at++; b->done < b->all && b->done * rows * columns < at * b->all;) between(g, b);
-        }
-}
-
-/* ---- the loop over k */
 static void advance(G9 *g, const Product *p, Val stage)
 {
     Val next = g_gen3(g, OP(G9_IADD3, IT_S32), stage, g_imm(p->stage_bytes), g_imm(0));
@@ -421,56 +341,42 @@ static void advance(G9 *g, const Product *p, Val stage)
     g_set(g, stage, g_select(g, end, g_bits(0), next));
 }
 
-/* The oldest tile under way is there, for all warps; and nobody reads the one before any more. */
-static void await_tile(G9 *g, const Product *p)
+void p_close_stage(G9 *g, Product *p)
+{
+    plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
+    step(g, p->left, -p->bk);
+    advance(g, p, p->write);
+}
+
+void p_await(G9 *g, const Product *p)
 {
     plain(g, OP(G9_CPWAIT, 0), 1, (Val[]){g_imm(p->stages - 2)});
     plain(g, OP(G9_BAR, 0), 2, (Val[]){g_imm(0), g_imm(0)});
 }
 
-/* The first half of a tile is multiplied while fragments of its second half are loaded and later tiles copied, the
- * second half while the first fragments of the next tile are loaded. */
-static void loop_over_k(G9 *g, Product *p)
+void p_next_tile(G9 *g, Product *p)
 {
-    int64_t tiles_k = (p->terms + BK - 1) / BK;
-    Val none = {0}, write = variable(g, g_imm(0)), read = variable(g, g_imm(0)), left = variable(g, g_imm(p->terms));
+    advance(g, p, p->read);
+    p_await(g, p);
+}
+
+/* The first tiles are under way. */
+static void begin(G9 *g, Product *p)
+{
+    Val none = {0};
+    p->tiles_k = (p->terms + p->bk - 1) / p->bk;
+    p->write = variable(g, g_imm(0)), p->read = variable(g, g_imm(0)), p->left = variable(g, g_imm(p->terms));
     for (int s = 0; s + 1 < p->stages; s++) {
-        if (s < tiles_k) {
-            open_stage(g, p, write);
-            for (int q = 0; q < p->a.copies + p->b.copies; q++) copy_next(g, p, q, left, none);
-            step(g, left, -BK);
-            step(g, write, p->stage_bytes);
+        if (s < p->tiles_k) {
+            p_open_stage(g, p);
+            for (int q = 0; q < p_copies(p); q++) p_copy(g, p, q, none);
         }
-        plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
+        p_close_stage(g, p);
     }
-    if (tiles_k < p->stages - 1) g_set(g, write, g_imm((int64_t)(p->stages - 1) * p->stage_bytes));
-    Loop l;
-    Fragments f[2];
-    for (int x = 0; x < 2; x++)
-        for (int m = 0; m < 8; m++) f[x].a[m] = g_new(g, 4), f[x].b[m] = g_new(g, 4);
-    await_tile(g, p);
-    Val at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
-    for (int x = 0; x < loads_of(p); x++) load_next(g, p, &f[0], at_a, at_b, 0, x, none);
-    Val i = g_loop(g, &l, g_imm(0), g_imm(tiles_k), 1);
-    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
-    Val more = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - (p->stages - 1)));
-    open_stage(g, p, write);
-    Between first = {.p = p, .next = &f[1], .at_a = at_a, .at_b = at_b, .k = 16, .left = left, .more = more};
-    first.copies = p->a.copies + p->b.copies;
-    multiply(g, p, &f[0], &first);
-    plain(g, OP(G9_CPCOMMIT, 0), 0, NULL);
-    step(g, left, -BK);
-    advance(g, p, write);
-    advance(g, p, read);
-    await_tile(g, p);
-    at_a = g_reg(g, sum(g, p->a.fragment, read)), at_b = g_reg(g, sum(g, p->b.fragment, read));
-    Val there = g_ix_compare(g, EX_LT, i, g_imm(tiles_k - 1));
-    multiply(g, p, &f[1], &(Between){.p = p, .next = &f[0], .at_a = at_a, .at_b = at_b, .there = there});
-    g_endloop(g, &l);
 }
 
 /* ---- what follows the sum */
-static void finish_element(G9 *g, Product *p, Val row, Val column, Val part)
+void p_finish(G9 *g, Product *p, Val row, Val column, Val part)
 {
     If f;
     Val in =
@@ -485,54 +391,36 @@ static void finish_element(G9 *g, Product *p, Val row, Val column, Val part)
     if (guarded) g_endif(g, &f);
 }
 
-static void finish(G9 *g, Product *p)
-{
-    for (int m = 0; m < p->t.wm / 16; m++)
-        for (int h = 0; h < 2; h++) {
-            Val row = plus(g, p->row, 16 * m + 8 * h);
-            for (int n = 0; n < p->t.wn / 8; n++)
-                for (int e = 0; e < 2; e++) {
-                    Val quad = p->acc_reg[m][n];
-                    Val part = {.kind = V_REG, .width = 1, .r = quad.r, .part = 1, .sub = (uint8_t)(2 * h + e)};
-                    finish_element(g, p, row, plus(g, p->column, 8 * n + e), part);
-                }
-        }
-}
-
 static void kernel(G9 *g, Product *p)
 {
     Val row, column;
     find_block(g, p, &row, &column);
-    Val tid = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X)), 0, THREADS - 1);
-    Val lane = modulo(g, tid, 32), warp = over(g, tid, 32);
+    Val tid = g_ranged(g_gen1(g, OP(G9_S2R, IT_B32), g_bits(ISR_TID_X)), 0, p->threads - 1), warp = p_over(g, tid, 32);
     int across = p->t.bn / p->t.wn;
-    Val warp_row = times(g, over(g, warp, across), p->t.wm), warp_column = times(g, modulo(g, warp, across), p->t.wn);
+    p->lane = p_modulo(g, tid, 32);
     open_copies(g, p, &p->a, tid, row);
     open_copies(g, p, &p->b, tid, column);
-    p->a.fragment = fragment_base(g, &p->a, lane, warp_row, true);
-    p->b.fragment = fragment_base(g, &p->b, lane, warp_column, false);
-    p->row = sum(g, sum(g, row, warp_row), over(g, lane, 4));
-    p->column = sum(g, sum(g, column, warp_column), times(g, modulo(g, lane, 4), 2));
-    for (int m = 0; m < p->t.wm / 16; m++)
-        for (int n = 0; n < p->t.wn / 8; n++) {
-            Val quad = p->acc_reg[m][n] = g_new(g, 4);
-            for (int h = 0; h < 2; h++)
-                g_act(g, OP(G9_MOV, IT_B64), (Val){0}, pair_of(quad, h), 1, (Val[]){g_bits64(0)});
-        }
-    loop_over_k(g, p);
-    finish(g, p);
+    Val warp_row = p_times(g, p_over(g, warp, across), p->t.wm),
+        warp_column = p_times(g, p_modulo(g, warp, across), p->t.wn);
+    p->a.fragment = warp_row, p->b.fragment = warp_column;
+    p->first_row = p_sum(g, row, warp_row), p->first_column = p_sum(g, column, warp_column);
+    begin(g, p);
+    if (p->mma)
+        p_multiply_mma(g, p);
+    else
+        p_multiply_fma(g, p);
 }
 
 bool g_product(G9 *g, const Around *around, const Chain *c)
 {
     Product p = {0};
     if (!match(g, &p, c) || !machine_can(g, &p) || !choose(g, &p)) return false;
-    g_open_kernel(g, THREADS);
+    g_open_kernel(g, p.threads);
     g->k->shared = (uint32_t)(p.stages * p.stage_bytes);
     g_enter_around(g, around);
     g->thread = g_imm(0);
     kernel(g, &p);
     if (g->barriers_lacked) return false;
-    g_close_kernel(g, arena_printf(g->mem, "%lld", (long long)blocks_of(&p, &p.t) * THREADS));
+    g_close_kernel(g, arena_printf(g->mem, "%lld", (long long)blocks_of(&p, &p.t) * p.threads));
     return true;
 }
