@@ -59,7 +59,7 @@ static void make(void *arg)
 }
 
 /* How to launch the kernels, and what they were made from, as lines of the module. */
-static void write_plan(tensorcc_kernel *k, Arena *mem)
+static bool write_plan(tensorcc_kernel *k, Arena *mem)
 {
     ApiGpu *g = k->gpu;
     IsaModule *m = g->code.module;
@@ -71,6 +71,12 @@ static void write_plan(tensorcc_kernel *k, Arena *mem)
         text_printf(&more, "launch %s %d %s\n", m->kernel[g->code.launch[i].kernel].name, g->code.launch[i].block,
                     g->code.launch[i].threads);
     api_metadata(&all, k, more.s);
+    jmp_buf lost;
+    if (setjmp(lost)) {
+        isa_mem_catch(m->mem, NULL);
+        return false;
+    }
+    isa_mem_catch(m->mem, &lost);
     int lines = 1;
     for (const char *s = all.s; (s = strchr(s, '\n')); s++) lines++;
     m->plan = isa_alloc(m->mem, sizeof *m->plan * (size_t)lines);
@@ -80,6 +86,8 @@ static void write_plan(tensorcc_kernel *k, Arena *mem)
         s = end ? end + 1 : NULL;
     }
     m->toolchain = isa_strndup(m->mem, tensorcc_toolchain(), strlen(tensorcc_toolchain()));
+    isa_mem_catch(m->mem, NULL);
+    return true;
 }
 
 static tensorcc_status start(tensorcc_kernel *k)
@@ -108,7 +116,7 @@ static tensorcc_status load(tensorcc_kernel *k)
     Make m = {.k = k, .out = &g->code};
     if (!api_guard_deep(g->mem, make, &m)) return api_no_memory(k->ctx);
     if (!m.ok) return api_error(k->ctx, TENSORCC_E_INPUT, D_R044_G9, k->target_name, m.error);
-    write_plan(k, g->mem);
+    if (!write_plan(k, g->mem)) return api_no_memory(k->ctx);
     return start(k);
 }
 

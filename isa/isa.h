@@ -7,6 +7,7 @@
 #ifndef TCC_ISA_ISA_H
 #define TCC_ISA_ISA_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 typedef struct IsaMem IsaMem;
 IsaMem *isa_mem_new(void);
 void isa_mem_free(IsaMem *m);
+void isa_mem_catch(IsaMem *m, jmp_buf *handler); /* where isa_alloc goes when memory runs out */
 void *isa_alloc(IsaMem *m, size_t bytes); /* zeroed; out of memory: jumps to the building function's handler */
 char *isa_strndup(IsaMem *m, const char *s, size_t n);
 

@@ -6,7 +6,6 @@
 
 #include <setjmp.h>
 
-void isa_mem_catch(IsaMem *m, jmp_buf *handler); /* where isa_alloc goes when memory runs out */
 void *isa_grow(IsaMem *m, void *at, int n, int *cap, size_t item);
 #define ISA_PUSH(m, at, n, cap, ...)                                                                                   \
     do {                                                                                                               \

@@ -113,8 +113,15 @@ IsaModule *mir_emit(MKernel *const *k, int n, const MConsts *consts, const IsaMa
                     const char **why)
 {
     IsaModule *m = isa_module_new();
+    jmp_buf lost;
     *why = "out of memory";
     if (!m) return NULL;
+    if (setjmp(lost)) {
+        *why = "out of memory";
+        isa_module_free(m);
+        return NULL;
+    }
+    isa_mem_catch(m->mem, &lost);
     m->machine = isa_strndup(m->mem, machine->name, strlen(machine->name));
     m->machine_hash = machine->hash;
     m->nkernels = n;
@@ -141,5 +148,6 @@ IsaModule *mir_emit(MKernel *const *k, int n, const MConsts *consts, const IsaMa
             isa_module_free(m);
             return NULL;
         }
+    isa_mem_catch(m->mem, NULL);
     return m;
 }

@@ -387,6 +387,39 @@ static bool has_loops(const Block *b)
     return false;
 }
 
+static bool reads(const Expr *e, const Tensor *t, int *budget)
+{
+    if (!e) return false;
+    if (--*budget < 0 || (e->op == EX_LOAD && e->load.t == t)) return true;
+    for (int i = 0; i < te_nchildren(e); i++)
+        if (reads(te_child(e, i), t, budget)) return true;
+    return false;
+}
+
+/* May what stands from number `from` on read t? */
+static bool read_after(const Block *b, int from, const Tensor *t)
+{
+    for (int i = from; i < b->n; i++) {
+        const Stmt *s = b->at[i];
+        int budget = 1000;
+        bool simple = s->kind == ST_STORE && !reads(s->store.value, t, &budget);
+        for (int k = 0; simple && k < s->store.buf->rank; k++) simple = !reads(s->store.ix[k], t, &budget);
+        if (s->kind == ST_FOR && !read_after(&s->loop.body, 0, t)) continue;
+        if (s->kind == ST_UPDATE && !s->update.where && !reads(s->update.value, t, &budget)) continue;
+        if (!simple && s->kind != ST_ALLOC && s->kind != ST_LET) return true;
+    }
+    return false;
+}
+
+/* A reduction to one result, from number `at` on: alloc, start, loop, store. */
+static bool one_result(G9 *g, const Around *scope, const Block *b, int at)
+{
+    Chain none = {0};
+    bool four = at + 3 < b->n && b->at[at]->kind == ST_ALLOC && b->at[at + 3]->kind == ST_STORE;
+    if (!four || read_after(b, at + 4, b->at[at]->alloc.buf)) return false;
+    return g_reduction(g, scope, &none, &(Block){4, b->at + at});
+}
+
 static void statements(G9 *g, Around *scope, const Block *b)
 {
     Stmts rest = {0};
@@ -395,13 +428,15 @@ static void statements(G9 *g, Around *scope, const Block *b)
         Stmt *s = b->at[i];
         Chain c = {0};
         if (s->kind == ST_FOR) c = chain_of(g, s);
+        if (s->kind == ST_ALLOC && !rest.n && one_result(g, scope, b, i)) i += 3;
         if (s->kind == ST_ALLOC) continue;
         if (s->kind == ST_LET) {
             g->let[s->let.var->id] = s->let.value;
             VEC_PUSH(g->mem, &scope->let, s);
         } else if (any_mapped(&c)) {
             flush(g, scope, &rest);
-            if (!g_product(g, scope, &c) && !g_reduction(g, scope, &c)) parallel_kernel(g, scope, &c);
+            if (!g_product(g, scope, &c) && !g_reduction(g, scope, &c, &c.loop[c.n - 1]->loop.body))
+                parallel_kernel(g, scope, &c);
         } else if (s->kind == ST_IF && !te_has_load(s->branch.cond) &&
                    (has_loops(&s->branch.then) || has_loops(&s->branch.els))) {
             flush(g, scope, &rest);

@@ -39,6 +39,6 @@ bool g_product(G9 *g, const Around *a, const Chain *c);
 
 /* ---- reduce.c: a reduction over the innermost loop by the lanes of a warp for each result; false: it is none, its order
  * counts, or a thread for each result does better, and nothing was made. */
-bool g_reduction(G9 *g, const Around *a, const Chain *c);
+bool g_reduction(G9 *g, const Around *a, const Chain *c, const Block *body); /* body: of the innermost loop */
 
 #endif

@@ -93,9 +93,8 @@ static const Var *innermost(const Chain *c)
     return NULL;
 }
 
-static bool match(G9 *g, Reduction *r, const Chain *c)
+static bool match(G9 *g, Reduction *r, const Chain *c, const Block *b)
 {
-    const Block *b = &c->loop[c->n - 1]->loop.body;
     int64_t lo, hi, n;
     for (int i = 0; i < c->n; i++)
         if (!c->mapped[i]) return false;
@@ -141,12 +140,12 @@ static void start(G9 *g, const Reduction *r, Val first)
     g_store(g, &a, g_select(g, first, v, one));
 }
 
-bool g_reduction(G9 *g, const Around *around, const Chain *c)
+bool g_reduction(G9 *g, const Around *around, const Chain *c, const Block *body)
 {
     Reduction r;
     If f;
     Loop l;
-    if (!match(g, &r, c)) return false;
+    if (!match(g, &r, c, body)) return false;
     g_open_kernel(g, BLOCK);
     g_enter_around(g, around);
     Val rows = g_iterations(g, c), threads = g_ix_op(g, EX_MUL, rows, g_imm(32)), x = g_thread_number(g, threads);
