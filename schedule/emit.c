@@ -467,6 +467,13 @@ static void nest(Emit *e, int pos)
 
 void emit_nest_from(Emit *e, int pos) { nest(e, pos); }
 
+/* Whatever the loops around it do: nothing waits for another iteration. */
+static bool runs_once(const Plan *p, Iter *it)
+{
+    int64_t n;
+    return it->kind == IT_OUTER && over_dims(it) && ix_known(p->l, iter_extent(p, it), &n) && n == 1;
+}
+
 /* ---- definitions
  * ------------------------------------------------------------------------------------------------------
  */
@@ -480,7 +487,7 @@ void emit_def(Plan *p, PlanDef *d)
     if (d->r) low_partials(l, d->r, &e.partials);
     if (d->w->snapshot) low_snapshot(l, d->w);
     for (int i = e.acc_at - 1; i >= 0; i--)
-        if (d->loop.at[i]->reduces) e.wait_at = i;
+        if (d->loop.at[i]->reduces && (d->online || !runs_once(p, d->loop.at[i]))) e.wait_at = i;
     nest(&e, 0);
     l->memo.n = mark;
     l->views.n = views;

@@ -220,7 +220,7 @@ static Work partial_work(Parts *s, Var *first, const AstName *name)
                  .span = name->span};
     def->rhs = partial_value(s);
     def->out[0] = low_let(l, name->text, (DType)s->d->r->body->type, n, shape, name->span);
-    return (Work){.def = def, .nix = n, .ix = ix, .rhs = def->rhs, .depth = w->depth + 1};
+    return (Work){.def = def, .nix = n, .ix = ix, .rhs = def->rhs, .depth = w->depth + 1, .unused = w->unused};
 }
 
 /* sum{ko}(P[ko,i]) */

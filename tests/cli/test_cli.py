@@ -846,6 +846,14 @@ def unused_lets():
                     ["--numerics", "ordered", "--check"]):
             d.works("run", "t.te", "--input", "X=ones", "--input", "I=i.npy", "--output", "Y=y.npy", *how)
             check((d.load("y.npy") == 2).all(), how)
+        d.write("r.te", """op r[N,M](X: f32[N]) -> (Y: f32[N]) {
+  let u = X[0] * 2.0
+  let v = sum{k in 0..M}(u + 1.0)
+  Y[i] = X[i]
+}
+""")
+        d.write("r.sched", "schedule s for r { rfactor v.k -> part; }\n")
+        d.works("run", "r.te", "--schedule", "r.sched", "--dim", "M=8", "--dim", "N=4", "--input", "X=ones", "--check")
         check("no result depends on it" in d.works("explain", "t.te", "--dim", "N=4").out, d.out)
         check(d.json("explain", "t.te", "--dim", "N=4")["flops"] == 4, d.out)
 
