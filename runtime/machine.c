@@ -188,7 +188,7 @@ double rt_now_ns(void)
 void *rt_alloc(int64_t bytes)
 {
     size_t align = bytes >= (int64_t)1 << 20 ? (size_t)2 << 20 : 64;
-    if (bytes < 0 || (uint64_t)bytes > SIZE_MAX - align) return NULL;
+    if (bytes < 0 || bytes > PTRDIFF_MAX - (int64_t)align) return NULL;
     size_t n = ((size_t)bytes + align - 1) / align * align;
     void *p = aligned_alloc(align, n);
 #ifdef MADV_HUGEPAGE
