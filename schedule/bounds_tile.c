@@ -190,7 +190,7 @@ static void decide_insert(Tiles *t, Ctx *ctx, const Stmt *s)
     for (int i = 0; i < 2; i++) {
         int n = to[i]->rank - 1;
         Expr **ix = NEW_ARRAY(b->mem, Expr *, n + 1);
-        memcpy(ix, s->insert.ix, sizeof *ix * (size_t)n);
+        for (int k = 0; k < n; k++) ix[k] = s->insert.ix[k];
         Expr *one = te_int(b->op, DT_INDEX, 1, s->span);
         ix[n] = te_node(b->op, EX_SUB, DT_INDEX, 2, (Expr *[]){s->insert.slots, one}, s->span);
         Expr *some =
